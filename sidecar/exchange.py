@@ -1,0 +1,181 @@
+"""What the journal's frames say: one finished call and the facts around it, frozen.
+
+In: nothing but plain values. Out: msgpack arrays (position is meaning: fields are only ever appended, with a default).
+Times: `*_unix_ns` is wall time read once per record; every other duration is monotonic, in nanoseconds.
+Never here: credentials, or headers that no allow-list names.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, Final
+
+import msgspec
+
+
+class Kind(IntEnum):
+    """The kinds of frame. Numbers are on disk: never reused."""
+
+    EXCHANGE = 1
+    OPEN = 2
+    CLOSE = 3
+    FEEDBACK = 4
+    POLICY = 5
+    SHADOW = 6
+    TRANSITION = 7
+    GAP = 8
+
+
+class ListedViolation(msgspec.Struct, frozen=True, array_like=True):
+    """One violation as recorded (at most 20 a record; `Exchange.violations_total` counts all)."""
+
+    code: str
+    feature: str
+    row: int
+    applied: str
+    side: str  # input | output
+
+
+class Edit(msgspec.Struct, frozen=True, array_like=True):
+    """A byte span replaced in the original payload: `payload[start:end] → data`."""
+
+    start: int
+    end: int
+    data: bytes
+
+
+class Exchange(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """One finished call. Payloads of the frame: [original request body, original upstream answer body]."""
+
+    prediction_id: str
+    request_id: str
+    started_unix_ns: int
+    trace_id: str
+    span_id: str
+    parent_span_id: str
+    client_span_id: str  # of the upstream leg
+    trace_flags: int
+    method: str
+    target: str  # as received, latin-1
+    route: str  # template, e.g. /v2/models/{model}/infer
+    route_kind: str  # inference | management | metadata | health | other
+    protocol: str
+    model_name: str
+    model_version: str
+    version_source: str  # body | header | path | probe | unstated
+    policy_digest: str  # "" = no policy judged this
+    identity: str  # match | mismatch | unstated | "" (not asked)
+    mode: str  # off | observe | enforce | ""
+    verdict: str  # verdict.Outcome, or "" where no policy judged
+    would: str
+    reason: str
+    violations: tuple[ListedViolation, ...] = ()
+    violations_total: int = 0
+    rows: int = 0
+    status: int = 0  # sent to the caller
+    upstream_status: int = 0  # 0 = none received
+    error: str = ""  # UpstreamFault | client_abort | problem kind | ""
+    arm: str = "primary"
+    coin_id: str = ""
+    exposed: bool = True
+    propensity: float = 1.0
+    total_ns: int = 0
+    contract_ns: int = 0
+    upstream_ns: int = 0
+    first_byte_ns: int = 0
+    caller: str = ""
+    client_address: str = ""
+    request_headers: tuple[tuple[str, str], ...] = ()  # allow-listed
+    response_headers: tuple[tuple[str, str], ...] = ()
+    request_bytes: int = 0
+    response_bytes: int = 0
+    request_digest: str = ""  # when the payload was too large to keep
+    response_digest: str = ""
+    request_edits: tuple[Edit, ...] = ()
+    response_edits: tuple[Edit, ...] = ()
+    delivered: Any = None  # fallback or perturbed values, when they differ from the model's
+    fallback_rows: tuple[int, ...] = ()
+    streamed: bool = False
+
+
+class Open(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """A streamed answer has begun: written before its first byte leaves. Same ids as the `Close` that ends it."""
+
+    prediction_id: str
+    request_id: str
+    started_unix_ns: int
+    trace_id: str
+    method: str
+    target: str
+    policy_digest: str = ""
+    model_name: str = ""
+    upstream_status: int = 0
+
+
+class Close(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """A streamed answer has ended: the whole exchange, written before its last chunk leaves."""
+
+    exchange: Exchange
+
+
+class Feedback(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """One label or outcome as received; the payload of the frame is the item as sent (JSON)."""
+
+    received_unix_ns: int
+    prediction_id: str = ""
+    request_id: str = ""
+    response_id: str = ""
+    key: str = ""
+    row: int | None = None
+    label: Any = None
+    observed_at: str = ""
+    exposed: bool | None = None
+    propensity: float | None = None
+    coin_id: str = ""
+
+
+class PolicyPublished(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """A resolved policy, written before the first record under its digest; the payload is its canonical JSON."""
+
+    digest: str
+    name: str
+    version: str
+    published_unix_ns: int
+
+
+class Transition(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """A control event: started, stopping, policy_loaded, policy_refused, model_version_changed, bypass, …"""
+
+    at_unix_ns: int
+    what: str
+    subject: str = ""
+    detail: str = ""
+    actor: str = "sidecar"
+
+
+class Gap(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """Records that could not be written, counted: the journal says itself what it does not have."""
+
+    from_unix_ns: int
+    to_unix_ns: int
+    records: int
+    reason: str
+
+
+RECORD_TYPES: Final[dict[Kind, type[msgspec.Struct]]] = {
+    Kind.EXCHANGE: Exchange,
+    Kind.OPEN: Open,
+    Kind.CLOSE: Close,
+    Kind.FEEDBACK: Feedback,
+    Kind.POLICY: PolicyPublished,
+    Kind.TRANSITION: Transition,
+    Kind.GAP: Gap,
+}
+
+encode: Final = msgspec.msgpack.Encoder().encode
+_DECODERS: Final = {kind: msgspec.msgpack.Decoder(record) for kind, record in RECORD_TYPES.items()}
+
+
+def decode(kind: int, meta: bytes) -> msgspec.Struct:
+    """The record of a frame. KeyError for a kind this version does not know, msgspec.DecodeError for damage."""
+    return _DECODERS[Kind(kind)].decode(meta)

@@ -1,0 +1,60 @@
+"""The decoded batch: features by column, missing kept apart from null, every cell with its place in the body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Final, TypeAlias
+
+
+class Missing(Enum):
+    """The one value that says: the body does not have this cell."""
+
+    MISSING = "missing"
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = Missing.MISSING
+
+# None, bool, int, float (NaN and infinities only where the protocol allows them), str, bytes, a (nested) list, MISSING
+Value: TypeAlias = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """`count` rows; each column of `columns` has `count` values; `pointer(feature, row)` is RFC 6901, in the body as sent.
+
+    `unknown` maps each name that the body has and nobody asked for to the rows that have it. `model_version` is what
+    the body states ("" = unstated). A column is there for every feature the codec was bound to, all MISSING if absent.
+    """
+
+    count: int
+    columns: Mapping[str, Sequence[Value]]
+    pointer: Callable[[str, int], str]
+    unknown: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    model_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Set one cell to `value` (MISSING takes it out of the body)."""
+
+    row: int
+    feature: str
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class TypedFeature:
+    """How a fast accept may prove one feature clean.
+
+    `annotation` is a msgspec type whose decoding succeeds only for clean values; `check`, if any, must then return
+    True for the decoded value. Declining a clean value is allowed (the exact path decides); accepting a bad one never.
+    """
+
+    annotation: Any
+    required: bool = True
+    check: Callable[[Any], bool] | None = None

@@ -1,0 +1,1 @@
+"""Settings, wiring and processes: the only room that knows concrete classes."""

@@ -1,0 +1,1 @@
+"""Every metric, span and event name in one place."""

@@ -1,0 +1,109 @@
+"""The seam of the family: what a protocol must be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar, Protocol, TypeAlias
+
+from ..edits import Span
+from ..problem import Problem
+from ..rows import Change, Rows, TypedFeature, Value
+
+
+class RouteKind(StrEnum):
+    """What a path is for."""
+
+    INFERENCE = "inference"  # asks a model for an answer: must be judged
+    MANAGEMENT = "management"  # changes the server: repository load/unload, shared memory, logging and trace settings
+    METADATA = "metadata"
+    HEALTH = "health"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a request line asks for. `model_name` "" = the path does not name one; `template` is the http.route."""
+
+    kind: RouteKind
+    protocol: str
+    template: str
+    model_name: str = ""
+    model_version: str = ""
+    verb: str = ""
+
+
+# Rows proven clean in this body (> 0), or 0: not proven, the exact path decides.
+Acceptor: TypeAlias = Callable[[bytes], int]
+# The model version stated in an answer proven clean for `rows` rows ("" = unstated), or None: not proven.
+ReplyAcceptor: TypeAlias = Callable[[bytes, int], "str | None"]
+# Lower-case request header name → its value, or None.
+HeaderLookup: TypeAlias = Callable[[str], "str | None"]
+
+
+class Codec(Protocol):
+    """One protocol bound to one policy's features and predictions. All methods are pure; they raise WireError only.
+
+    `location` of a feature in its `from:` form overrides the protocol's own place for it.
+    """
+
+    def request_acceptor(self, features: Mapping[str, TypedFeature], *, closed: bool) -> Acceptor | None:
+        """A proof of cleanliness, or None where this protocol or mapping cannot give one.
+
+        `closed`: a body with a name that is not a feature must be declined. Duplicate keys, duplicate tensors, unknown
+        keys beside the protocol's own, and disagreeing shapes are always declined.
+        """
+        ...
+
+    def reply_acceptor(self, predictions: Mapping[str, TypedFeature]) -> ReplyAcceptor | None:
+        """As `request_acceptor`, for answers; with no predictions it only proves JSON and finds the model version."""
+        ...
+
+    def read_request(self, body: bytes, header: HeaderLookup) -> Rows:
+        """The exact path: every feature of the policy by column."""
+        ...
+
+    def read_reply(self, body: bytes) -> Rows:
+        """The predictions by column."""
+        ...
+
+    def edit_request(self, body: bytes, changes: Sequence[Change], drop_rows: Collection[int] = ()) -> tuple[Span, ...]:
+        """Spans that apply the cell changes and take whole rows out (shapes included)."""
+        ...
+
+    def edit_reply(
+        self,
+        body: bytes,
+        changes: Sequence[Change],
+        insert_rows: Mapping[int, Mapping[str, Value]] | None = None,
+    ) -> tuple[Span, ...]:
+        """Spans that apply the cell changes, then put whole rows in at their final positions (shapes included)."""
+        ...
+
+    def fallback_reply(self, request_body: bytes, rows: Sequence[Mapping[str, Value]]) -> bytes:
+        """A whole answer in this protocol made of fallback values, echoing the request's id where the protocol asks."""
+        ...
+
+
+class Wire(Protocol):
+    """A member of the family: a frozen dataclass, its fields are keys under `model:`."""
+
+    kind: ClassVar[str]
+
+    @classmethod
+    def route(cls, method: str, path: str) -> Route | None:
+        """Recognise a request line by its raw path (no query); None = not this protocol's."""
+        ...
+
+    @classmethod
+    def render(cls, problem: Problem) -> tuple[str, bytes] | None:
+        """(content type, body) of a problem in this protocol's own shape; None = it has none (problem+json is used)."""
+        ...
+
+    def bind(self, features: Mapping[str, str], predictions: Sequence[str]) -> Codec:
+        """A codec for these features (name → its `from:`, "" = the protocol's own place), in policy order.
+
+        ValueError with a sentence for the policy's author when the mapping cannot work.
+        """
+        ...

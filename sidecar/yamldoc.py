@@ -1,0 +1,59 @@
+"""Strict YAML text → frozen dataclasses; every problem with file:line:column at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Annotated, Any, Literal, TypeAlias
+
+
+class Unit(Enum):
+    """How a scalar with a unit is spelled; the parsed value is in the base unit."""
+
+    DURATION = "duration"  # 250ms, 30s, 5m, 48h, 30d, `off` → None where the field allows None; seconds
+    SIZE = "size"  # 1GiB, 64MiB, 500kB, 1024; bytes
+    SHARE = "share"  # 5%, 0.05; a fraction
+
+
+Seconds: TypeAlias = Annotated[float, Unit.DURATION]
+ByteSize: TypeAlias = Annotated[int, Unit.SIZE]
+Share: TypeAlias = Annotated[float, Unit.SHARE]
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A scalar or list whose meaning depends on another key: the text as written, typed later by its reader.
+
+    `text` is the source text of a scalar; `quoted` says it was quoted; `items` is set for a list instead.
+    """
+
+    text: str = ""
+    quoted: bool = False
+    items: tuple[Plain, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One problem of a document. `path` leads to the node; file, line (1-based) and column (1-based) are filled by the reader."""
+
+    code: str
+    message: str
+    hint: str = ""
+    severity: Literal["error", "warning"] = "error"
+    path: tuple[str | int, ...] = ()
+    file: str = ""
+    line: int = 0
+    column: int = 0
+
+
+def key(
+    default: Any = dataclasses.MISSING, *, doc: str, name: str = "", default_factory: Any = dataclasses.MISSING
+) -> Any:
+    """A field of a section: its sentence in the docs and schema, and its YAML spelling when Python reserves the word."""
+    metadata = {"doc": doc, "name": name}
+    if default_factory is not dataclasses.MISSING:
+        return field(default_factory=default_factory, metadata=metadata)
+    if default is dataclasses.MISSING:
+        return field(metadata=metadata)
+    return field(default=default, metadata=metadata)
