@@ -35,7 +35,7 @@ class Plain:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One problem of a document. `path` leads to the node; file, line (1-based) and column (1-based) are filled by the reader."""
+    """One problem of a document. `path` leads to the node; file, line and column (1-based) are filled by the reader."""
 
     code: str
     message: str
@@ -50,7 +50,7 @@ class Finding:
 def key(
     default: Any = dataclasses.MISSING, *, doc: str, name: str = "", default_factory: Any = dataclasses.MISSING
 ) -> Any:
-    """A field of a section: its sentence in the docs and schema, and its YAML spelling when Python reserves the word."""
+    """A field of a section: its sentence in docs and schema, and its YAML spelling when Python reserves the word."""
     metadata = {"doc": doc, "name": name}
     if default_factory is not dataclasses.MISSING:
         return field(default_factory=default_factory, metadata=metadata)
