@@ -1,8 +1,9 @@
-"""Strict YAML text → frozen dataclasses; every problem with file:line:column at once."""
+"""The words a section's dataclass is written in: units, plain values, findings, documented keys, bounds."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any, Literal, TypeAlias
@@ -19,6 +20,22 @@ class Unit(Enum):
 Seconds: TypeAlias = Annotated[float, Unit.DURATION]
 ByteSize: TypeAlias = Annotated[int, Unit.SIZE]
 Share: TypeAlias = Annotated[float, Unit.SHARE]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """`Annotated[int, Bounds(1)]`: the smallest and largest number a field takes."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """`Annotated[str, Matches("[a-z]+", "lower-case letters")]`: the whole text matches; `says` is for people."""
+
+    pattern: str
+    says: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +64,18 @@ class Finding:
     column: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """Further keys beside the section's own, those of the dataclass that another key of the section selects.
+
+    `tag` is the attribute holding the selecting word; `classes()` maps each word to its dataclass, or to None for a
+    word that is known but has no reader: then any key of any variant may stand there and the field's default is used.
+    """
+
+    tag: str
+    classes: Callable[[], Mapping[str, type[Any] | None]]
+
+
 def key(
     default: Any = dataclasses.MISSING, *, doc: str, name: str = "", default_factory: Any = dataclasses.MISSING
 ) -> Any:
@@ -57,3 +86,8 @@ def key(
     if default is dataclasses.MISSING:
         return field(metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+def keys_of(tag: str, classes: Callable[[], Mapping[str, type[Any] | None]], *, doc: str) -> Any:
+    """A field that is no key itself: it holds the variant whose keys stand beside the section's own (`Variants`)."""
+    return field(default=None, metadata={"doc": doc, "name": "", "variants": Variants(tag, classes)})
