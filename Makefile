@@ -1,0 +1,102 @@
+# Everything a fresh machine needs is Python 3.11 or newer and make. `make` alone lists the targets.
+
+ifndef PYTHON
+PYTHON := $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
+endif
+VENV := .venv
+VENVS := .venvs
+PIP_FLAGS := --disable-pip-version-check --no-input -qq
+PIP_LOCKED := $(PIP_FLAGS) --no-deps --require-hashes
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test check bench lock clean peers mlserver
+
+help:
+	@printf '%s\n' \
+	  'make demo    start a model and the sidecar in front of it, and send it good and bad rows' \
+	  'make test    run the whole test suite' \
+	  'make check   every gate: format, lint, types, import directions, tests with coverage' \
+	  'make bench   measure the sidecar beside other proxies (ARGS="…" goes to python -m bench)' \
+	  'make lock    write the lock files anew' \
+	  'make clean   remove the environments and everything that was built'
+
+demo: $(VENV)/.runtime mlserver
+	@$(VENV)/bin/python -m sidecar demo $(ARGS)
+
+test: $(VENV)/.dev mlserver
+	$(VENV)/bin/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev mlserver
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
+
+bench: $(VENV)/.dev peers
+	$(VENV)/bin/python -m bench $(ARGS)
+
+# --- environments: each is one lock file; a stamp inside says it is complete --------------------------------------
+
+$(VENV)/.made:
+	@if [ -z '$(PYTHON)' ]; then \
+	  echo 'This needs Python 3.11 or newer; found: '"$$(python3 --version 2>&1 || true)"'.'; \
+	  echo 'Install a newer one, or name it: make PYTHON=/path/to/python3.12 …'; exit 1; fi
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo '$(PYTHON) is too old: this needs Python 3.11 or newer.'; exit 1; }
+	@'$(PYTHON)' -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo '$(PYTHON) comes without venv; on Debian and Ubuntu: apt install python3-venv'; exit 1; }
+	@echo 'making $(VENV)' >&2
+	@[ -x $(VENV)/bin/pip ] || '$(PYTHON)' -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: requirements/runtime.lock requirements/build.lock pyproject.toml | $(VENV)/.made
+	@echo 'installing requirements/runtime.lock into $(VENV)' >&2
+	@$(VENV)/bin/python -m pip install $(PIP_LOCKED) -r requirements/build.lock
+	@$(VENV)/bin/python -m pip install $(PIP_LOCKED) -r requirements/runtime.lock
+	@$(VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
+	@echo 'installing requirements/dev.lock into $(VENV)' >&2
+	@$(VENV)/bin/python -m pip install $(PIP_LOCKED) -r requirements/dev.lock
+	@touch $@
+
+$(VENVS)/%/.made: requirements/%.lock | $(VENV)/.made
+	@mkdir -p $(VENVS)
+	@[ -x $(VENVS)/$*/bin/pip ] || $(VENV)/bin/python -m venv $(VENVS)/$*
+	@$(VENVS)/$*/bin/python -m pip install $(PIP_LOCKED) -r $<
+	@touch $@
+
+# A real model server, 530 MB on disk. Without it the demo serves a small model of its own, and some tests skip.
+mlserver: | $(VENV)/.made
+	@[ -e $(VENVS)/mlserver/.made ] || echo 'installing MLServer into $(VENVS)/mlserver (530 MB, once)' >&2
+	@mkdir -p $(VENVS); $(MAKE) --no-print-directory $(VENVS)/mlserver/.made 2>$(VENVS)/mlserver.log || \
+	  { echo 'MLServer could not be installed; what needs it is skipped. Why:' >&2; tail -n 3 $(VENVS)/mlserver.log >&2; }
+
+# What the benchmark compares with; a peer that cannot be installed is left out and said so.
+peers: | $(VENV)/.made
+	@for each in bench mitmproxy; do \
+	  $(MAKE) --no-print-directory $(VENVS)/$$each/.made 2>$(VENVS)/$$each.log || \
+	    { echo "the peers of requirements/$$each.lock could not be installed. Why:" >&2; tail -n 3 $(VENVS)/$$each.log >&2; }; done
+
+# --- lock files: every hash of every file, and no address of any package index -------------------------------------
+
+COMPILE = CUSTOM_COMPILE_COMMAND='make lock' $(VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
+	--strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+lock: $(VENV)/.dev
+	$(COMPILE) requirements/build.in -o requirements/build.lock
+	$(COMPILE) pyproject.toml -o requirements/runtime.lock
+	$(COMPILE) -c requirements/runtime.lock pyproject.toml requirements/dev.in -o requirements/dev.lock
+	$(COMPILE) requirements/mlserver.in -o requirements/mlserver.lock
+	$(COMPILE) requirements/bench.in -o requirements/bench.lock
+	$(COMPILE) requirements/mitmproxy.in -o requirements/mitmproxy.lock
+
+clean:
+	rm -rf $(VENV) $(VENVS) var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	  .import_linter_cache .coverage .coverage.*
+	find sidecar tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,97 @@
+"""A small model server over the Open Inference Protocol, for machines without MLServer.
+
+    python -m sidecar.demo.stand_in PORT
+
+It serves the same two models with the coefficients scikit-learn found for them, and answers as MLServer 1.7 does:
+a well-formed request with any numbers, a 500 for a matrix of the wrong width.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+# LogisticRegression(max_iter=500) on load_iris(): one row a class, then the intercepts.
+_IRIS: Final = ((-0.42, 0.967, -2.519, -1.085), (0.532, -0.315, -0.204, -0.943), (-0.112, -0.652, 2.723, 2.027))
+_IRIS_INTERCEPTS: Final = (9.842, 2.225, -12.066)
+# Ridge() on standardised load_diabetes(scaled=False), folded back to the raw units.
+_DIABETES: Final = (
+    -0.032929, -22.712929, 5.613089, 1.11276, -0.87039, 0.548186, 0.11317, 5.83489, 62.943265, 0.284446,
+)  # fmt: skip
+_DIABETES_INTERCEPT: Final = -312.432464
+
+
+def iris(row: list[float]) -> int:
+    """The most likely class: 0 setosa, 1 versicolor, 2 virginica."""
+    scores = [_dot(weights, row) + bias for weights, bias in zip(_IRIS, _IRIS_INTERCEPTS, strict=True)]
+    return scores.index(max(scores))
+
+
+def diabetes(row: list[float]) -> float:
+    """Progression within a year."""
+    return _dot(_DIABETES, row) + _DIABETES_INTERCEPT
+
+
+def _dot(weights: tuple[float, ...], row: list[float]) -> float:
+    return sum(weight * value for weight, value in zip(weights, row, strict=True))
+
+
+MODELS: Final[dict[str, tuple[str, str, Callable[[list[float]], float]]]] = {
+    "iris": ("1", "INT64", iris),
+    "diabetes": ("3", "FP64", diabetes),
+}
+
+
+def answer(model: str, request: dict[str, Any]) -> dict[str, Any]:
+    """The answer of one model to a decoded request. KeyError, ValueError or TypeError for what it cannot use."""
+    version, datatype, predict = MODELS[model]
+    tensor = request["inputs"][0]
+    count, width = tensor["shape"]
+    flat = [float(value) for value in tensor["data"]]
+    predictions = [predict(flat[start : start + width]) for start in range(0, count * width, width)]
+    output = {"name": "predict", "shape": [count, 1], "datatype": datatype, "data": predictions}
+    return {"model_name": model, "model_version": version, "id": request.get("id", ""), "outputs": [output]}
+
+
+class Handler(BaseHTTPRequestHandler):
+    """The five routes the demo needs."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        parts = self.path.strip("/").split("/")
+        if self.path in ("/v2/health/live", "/v2/health/ready"):
+            self._send(200, {})
+        elif parts[:2] == ["v2", "models"] and parts[2] in MODELS:
+            self._send(200, {"name": parts[2], "versions": [], "platform": "", "inputs": [], "outputs": []})
+        else:
+            self._send(404, {"error": f"{self.path} not found"})
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+        parts = self.path.strip("/").split("/")
+        if parts[:2] != ["v2", "models"] or parts[-1] != "infer" or parts[2] not in MODELS:
+            self._send(404, {"error": f"Model {parts[2] if len(parts) > 2 else ''} not found"})
+            return
+        try:
+            self._send(200, answer(parts[2], json.loads(body)))
+        except (KeyError, ValueError, TypeError):
+            self._send(500, {"error": "Internal Server Error"})
+
+    def _send(self, status: int, body: dict[str, Any]) -> None:
+        data = json.dumps(body, separators=(",", ":")).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the demo shows each request itself."""
+
+
+if __name__ == "__main__":
+    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
