@@ -1,1 +1,9 @@
-"""Settings, wiring and processes: the only room that knows concrete classes."""
+"""Settings, wiring and processes: the only room that knows concrete classes.
+
+    serve ─▶ supervisor ─┬─ sockets, data-folder lock, health port, policy loading and publishing, identity probe
+                         ├─ control channel (JSON lines) ─▶ worker 0: gateway + its journal stream
+                         └─ …                             ▶ worker N-1
+
+In: flags, environment variables, files, signals. Out: running processes and one exit code.
+Never: a request handled by the supervisor's data sockets, a worker that outlives it, a bad policy in place of a good one.
+"""

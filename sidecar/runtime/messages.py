@@ -1,0 +1,173 @@
+"""What supervisor and workers tell each other, and what the loader tells the supervisor: plain frozen values, JSON.
+
+A worker hears `Start` first, then any number of `Policies`, `Standing`, `Drain`, `StopAccepting`, `Stop`; it says
+`Ready` or `Failed` once, `Applied` or `Refused` for each `Policies`, `Report` every second and `Drained` at the end.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+IdentityState: TypeAlias = Literal["match", "mismatch", "unstated"]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One problem of a policy file, as `check` prints it."""
+
+    code: str
+    message: str
+    hint: str = ""
+    severity: str = "error"
+    file: str = ""
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        text = f"{place}: {self.severity}: {self.message} [{self.code}]" if place else f"{self.severity}: {self.message}"
+        return f"{text}\n    {self.hint}" if self.hint else text
+
+
+class PolicyFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the supervisor knows of one policy; its rules stay in `canonical`, which it never looks into."""
+
+    name: str
+    digest: str
+    canonical: str  # JSON text
+    version: str = ""
+    mode: str = "observe"
+    protocol: str = ""
+    model_name: str = ""
+    model_versions: tuple[str, ...] = ()
+    model_digest: str = ""
+    stop_on_mismatch: bool = True
+    not_acted_on: tuple[str, ...] = ()  # sections this version reads and does nothing with
+
+
+class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What to load."""
+
+    paths: tuple[str, ...] = ()
+    config: str = ""
+    environment: str = ""
+    upstream: str = ""
+
+
+class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
+    """`policies` None = unusable: the findings say why."""
+
+    findings: tuple[Finding, ...] = ()
+    policies: tuple[PolicyFacts, ...] | None = None
+    platform: str = "{}"  # canonical JSON text of sidecar.yaml's resolved sections
+    upstream: str = ""
+    claimed_environment: str = ""  # what the files say they are for
+    known_environments: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    journal_max_bytes: int = 0
+    journal_max_age_seconds: float | None = None
+    journal_when_full: str = "drop_oldest"
+    not_acted_on: tuple[str, ...] = ()
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that stop it from being used."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What one worker needs to know, resolved: it reads no flag, no variable, no sidecar.yaml."""
+
+    worker: int
+    data: str
+    journal: str
+    upstream: str = ""
+    unmatched: str = "auto"
+    platform: str = "{}"
+    environment: str = ""
+    replica: str = ""
+    secret_file: str = ""
+    feedback_token_file: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
+    """`listen_fd` is a socket that listens already."""
+
+    settings: WorkerSettings
+    listen_fd: int
+
+
+class Policies(msgspec.Struct, frozen=True, kw_only=True, tag="policies"):
+    """Serve by these digests (files DATA/policies/<digest>.json) from now on, as one change."""
+
+    set_id: str
+    digests: tuple[str, ...]
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True, tag="standing"):
+    """What the supervisor knows that a worker acts on. `identity`: policy name → state; `versions`: as probed."""
+
+    identity: dict[str, IdentityState] = {}
+    versions: dict[str, str] = {}
+    wrong_environment: str = ""  # "" or the reason
+    ready: bool = False
+    body: str = ""  # of /readyz, JSON text
+
+
+class Drain(msgspec.Struct, frozen=True, tag="drain"):
+    """Still accept; every answer from now on says `Connection: close`."""
+
+
+class StopAccepting(msgspec.Struct, frozen=True, tag="stop_accepting"):
+    """Accept no more; leave when the last answer is out."""
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    """Leave now."""
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """Policies are in force and connections are being accepted."""
+
+
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """Could not start: the message is for the operator."""
+
+    message: str
+
+
+class Applied(msgspec.Struct, frozen=True, tag="applied"):
+    """This set is in force here."""
+
+    set_id: str
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """This set could not be used; the one before stays."""
+
+    set_id: str
+    message: str
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, tag="report"):
+    """Once a second: this worker's loop turns."""
+
+    in_flight: int = 0
+    journal_refusing: bool = False
+
+
+class Drained(msgspec.Struct, frozen=True, tag="drained"):
+    """Nothing is in flight; `cut` requests were not finished."""
+
+    cut: int = 0
+
+
+ToWorker: TypeAlias = Start | Policies | Standing | Drain | StopAccepting | Stop
+ToSupervisor: TypeAlias = Ready | Failed | Applied | Refused | Report | Drained
+
+TO_WORKER: Final = msgspec.json.Decoder(ToWorker)
+TO_SUPERVISOR: Final = msgspec.json.Decoder(ToSupervisor)
+encode: Final = msgspec.json.Encoder().encode
