@@ -81,8 +81,13 @@ class Codec(Protocol):
         """Spans that apply the cell changes, then put whole rows in at their final positions (shapes included)."""
         ...
 
-    def fallback_reply(self, request_body: bytes, rows: Sequence[Mapping[str, Value]]) -> bytes:
-        """A whole answer in this protocol made of fallback values, echoing the request's id where the protocol asks."""
+    def fallback_reply(
+        self, request_body: bytes, rows: Sequence[Mapping[str, Value]], *, model_name: str = ""
+    ) -> bytes:
+        """A whole answer in this protocol made of fallback values, echoing the request's id where the protocol asks.
+
+        `model_name` is the route's, for protocols whose answers must name the model (OIP).
+        """
         ...
 
 

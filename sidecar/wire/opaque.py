@@ -1,0 +1,93 @@
+"""A body that is never looked into: bound by path, recorded, passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..edits import Span
+from ..errors import WireError, WireFault
+from ..problem import Problem
+from ..rows import Change, Rows, TypedFeature, Value
+from ..yamldoc import key
+from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route
+from .sources import header_columns, header_pointer, split_headers
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """Any bytes: the request and the answer are recorded as they are and nothing in them is checked."""
+
+    kind: ClassVar[str] = "opaque"
+
+    path: str = key("", doc="The path that this policy guards.")
+
+    @classmethod
+    def route(cls, method: str, path: str) -> Route | None:
+        return None
+
+    @classmethod
+    def render(cls, problem: Problem) -> tuple[str, bytes] | None:
+        return None
+
+    def bind(self, features: Mapping[str, str], predictions: Sequence[str]) -> OpaqueCodec:
+        headers, in_body = split_headers(features)
+        if in_body:
+            name = next(iter(in_body))
+            raise ValueError(
+                f"`{name}` cannot be read: protocol `opaque` never looks into a body; say `from: header:…`"
+            )
+        if predictions:
+            raise ValueError(f"`{predictions[0]}` cannot be read: protocol `opaque` never looks into an answer")
+        return OpaqueCodec(headers)
+
+
+@dataclass(frozen=True, slots=True)
+class OpaqueCodec:
+    """One row a request, made of headers alone."""
+
+    headers: Mapping[str, str]
+
+    def request_acceptor(self, features: Mapping[str, TypedFeature], *, closed: bool) -> Acceptor | None:
+        return None if features else _accept_any
+
+    def reply_acceptor(self, predictions: Mapping[str, TypedFeature]) -> ReplyAcceptor | None:
+        return _accept_any_reply
+
+    def read_request(self, body: bytes, header: HeaderLookup) -> Rows:
+        return Rows(1, header_columns(self.headers, header, 1), header_pointer(self.headers))
+
+    def read_reply(self, body: bytes) -> Rows:
+        return Rows(1, {}, lambda feature, row: "")
+
+    def edit_request(self, body: bytes, changes: Sequence[Change], drop_rows: Collection[int] = ()) -> tuple[Span, ...]:
+        if drop_rows:
+            raise WireError(WireFault.UNSUPPORTED, "an opaque body has no rows to take out")
+        return ()
+
+    def edit_reply(
+        self,
+        body: bytes,
+        changes: Sequence[Change],
+        insert_rows: Mapping[int, Mapping[str, Value]] | None = None,
+    ) -> tuple[Span, ...]:
+        if changes or insert_rows:
+            raise WireError(WireFault.UNSUPPORTED, "an opaque answer cannot be changed")
+        return ()
+
+    def fallback_reply(
+        self, request_body: bytes, rows: Sequence[Mapping[str, Value]], *, model_name: str = ""
+    ) -> bytes:
+        raise WireError(WireFault.UNSUPPORTED, "an opaque protocol has no answer to fall back to")
+
+
+def _accept_any(body: bytes) -> int:
+    return 1
+
+
+def _accept_any_reply(body: bytes, rows: int) -> str | None:
+    return ""
+
+
+MEMBER = Opaque
