@@ -1,1 +1,248 @@
-"""One policy, compiled: bytes → decision. Pure; the gateway and every reader of the journal use the same one."""
+"""One policy, compiled: bytes → decision. Pure; the gateway and every reader of the journal use the same one.
+
+In: a body, its content coding, a header lookup, a caller's name, the wall time. Out: `Judged`: the verdict, the body to
+send on, and the spans that were edited. Never: I/O, an exception (a fault of our own becomes a verdict, P4).
+
+Two paths: `accept_*` proves the common, clean body clean and says nothing else; `judge_*` explains every other one.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from .contract import Compiled, Mode
+from .edits import Span, splice
+from .errors import WireError, WireFault
+from .problem import Disclosure
+from .rows import Value
+from .verdict import ACCEPTED, Outcome, Verdict
+from .wire import Acceptor, Codec, HeaderLookup, ReplyAcceptor, Route, RouteKind, recognise
+
+GUARD_ERROR: Final = "guard_error"
+_MAX_DECODED_BYTES: Final = 64 * 1024 * 1024
+_GZIP, _DEFLATE = 31, 15  # window bits of zlib.decompressobj
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One body judged. `body` is what is sent on; `edits` are spans of the body as received (after content decoding)."""
+
+    verdict: Verdict
+    body: bytes
+    edits: tuple[Span, ...] = ()
+    rows: int = 0
+    model_version: str = ""
+    fault: WireError | None = None
+    guard_error: str = ""  # the type of an exception of our own
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What this policy says of itself and of the model it expects."""
+
+    name: str
+    version: str
+    digest: str
+    contact: str = ""
+    model_name: str = ""
+    model_versions: tuple[str, ...] = ()
+    model_path: str = ""
+    protocol: str = ""
+    stop_on_mismatch: bool = True
+    environment: str = ""
+
+
+class Guard:
+    """A codec, a contract, and the identity they belong to."""
+
+    def __init__(self, identity: Identity, codec: Codec, contract: Compiled, *, upstream: str = "") -> None:
+        self.identity = identity
+        self.codec = codec
+        self.contract = contract
+        self.upstream = upstream
+        self.disclosure: Disclosure = contract.errors
+        self.checks_reply = bool(contract.predictions)
+        request_types = contract.request_types()
+        self._accept: Acceptor | None = None
+        if request_types is not None and not contract.stripped_headers:
+            self._accept = codec.request_acceptor(request_types, closed=contract.closed)
+        reply_types = contract.reply_types()
+        self._accept_reply: ReplyAcceptor | None = None
+        if reply_types is not None:
+            self._accept_reply = codec.reply_acceptor(reply_types)
+        self.stamp = f"{identity.name}@{identity.version};digest={identity.digest}".encode("latin-1", "replace")
+
+    def mode(self, caller: str) -> Mode:
+        """The mode in force for this caller."""
+        return self.contract.mode(caller)
+
+    # -- the request
+
+    def accept_request(self, body: bytes) -> int:
+        """Rows proven clean (> 0), or 0: `judge_request` decides."""
+        try:
+            return self._accept(body) if self._accept is not None else 0
+        except Exception:  # an acceptor may decline, never fail: the exact path will say what is wrong
+            return 0
+
+    def judge_request(self, body: bytes, coding: str, header: HeaderLookup, caller: str, now_seconds: float) -> Judged:
+        """The exact path for a request body."""
+        mode = self.mode(caller)
+        try:
+            plain = decode_body(body, coding)
+            rows = self.codec.read_request(plain, header)
+            verdict = self.contract.judge_request(rows, caller=caller, now_seconds=now_seconds)
+            drop = verdict.fallback_rows if len(verdict.fallback_rows) < rows.count else ()
+            if not verdict.changes and not drop:
+                return Judged(verdict, body, rows=rows.count)
+            edits = self.codec.edit_request(plain, verdict.changes, drop)
+            return Judged(verdict, encode_body(splice(plain, edits), coding), edits, rows.count)
+        except WireError as fault:
+            return Judged(_unread(mode, fault.fault), body, fault=fault)
+        except Exception as error:
+            return Judged(self._guard_error(mode), body, guard_error=type(error).__name__)
+
+    # -- the answer
+
+    def accept_reply(self, body: bytes, rows: int) -> str | None:
+        """The model version stated in an answer proven clean ("" = unstated), or None: `judge_reply` decides."""
+        try:
+            return self._accept_reply(body, rows) if self._accept_reply is not None else None
+        except Exception:
+            return None
+
+    def judge_reply(
+        self,
+        body: bytes,
+        coding: str,
+        caller: str,
+        now_seconds: float,
+        *,
+        sent_rows: int,
+        fallback_rows: Sequence[int] = (),
+    ) -> Judged:
+        """The exact path for an answer; `fallback_rows` (positions in the request) are put in with fallback values."""
+        mode = self.mode(caller)
+        if not self.checks_reply and not fallback_rows:
+            return Judged(ACCEPTED, body)
+        try:
+            plain = decode_body(body, coding)
+            rows = self.codec.read_reply(plain)
+            verdict = self.contract.judge_reply(rows, sent_rows=sent_rows, caller=caller, now_seconds=now_seconds)
+            version = rows.model_version
+            if verdict.outcome is Outcome.REJECTED or (not verdict.changes and not fallback_rows):
+                return Judged(verdict, body, rows=rows.count, model_version=version)
+            values = self.contract.fallback_values or {}
+            inserted = dict.fromkeys(fallback_rows, values)
+            edits = self.codec.edit_reply(plain, verdict.changes, inserted)
+            return Judged(verdict, encode_body(splice(plain, edits), coding), edits, rows.count, version)
+        except WireError as fault:
+            return Judged(_unread(mode, fault.fault), body, fault=fault)
+        except Exception as error:
+            return Judged(self._guard_error(mode), body, guard_error=type(error).__name__)
+
+    def fallback_reply(self, request_body: bytes, coding: str, rows: int) -> bytes | None:
+        """A whole answer of fallback values for `rows` rows, or None where the policy has none."""
+        values: Mapping[str, Value] | None = self.contract.fallback_values
+        if not values:
+            return None
+        try:
+            return self.codec.fallback_reply(decode_body(request_body, coding), [values] * max(rows, 1))
+        except Exception:
+            return None
+
+    def _guard_error(self, mode: Mode) -> Verdict:
+        refuse = mode is Mode.ENFORCE and self.contract.on_guard_error == "reject"
+        outcome = Outcome.REJECTED if refuse else Outcome.UNCHECKED
+        return Verdict(outcome, Outcome.REJECTED, reason=GUARD_ERROR)
+
+
+def _unread(mode: Mode, fault: WireFault) -> Verdict:
+    outcome = Outcome.REJECTED if mode is Mode.ENFORCE else Outcome.UNCHECKED
+    return Verdict(outcome, Outcome.REJECTED, reason=fault.value)
+
+
+def decode_body(body: bytes, coding: str) -> bytes:
+    """The body without its content coding (RFC 9110 section 8.4), under a cap; WireError for other codings."""
+    if not coding or coding == "identity":
+        return body
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        raise WireError(WireFault.UNSUPPORTED, f"content coding {coding[:40]!r} is not looked into; send gzip or none")
+    inflater = zlib.decompressobj(_DEFLATE if coding == "deflate" else _GZIP)
+    try:
+        plain = inflater.decompress(body, _MAX_DECODED_BYTES)
+    except zlib.error:
+        raise WireError(WireFault.MALFORMED, f"the body is not valid {coding}") from None
+    if inflater.unconsumed_tail:
+        raise WireError(WireFault.TOO_LARGE, f"the body is larger than {_MAX_DECODED_BYTES} bytes when decoded")
+    if not inflater.eof or inflater.unused_data:
+        raise WireError(WireFault.MALFORMED, f"the body is not one complete {coding} stream")
+    return plain
+
+
+def encode_body(plain: bytes, coding: str) -> bytes:
+    """The inverse of `decode_body`, for a body that was edited."""
+    if not coding or coding == "identity":
+        return plain
+    deflater = zlib.compressobj(wbits=_DEFLATE if coding == "deflate" else _GZIP)
+    return deflater.compress(plain) + deflater.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a request line means here: its route, if any protocol knows it, and the policy that judges it, if any."""
+
+    route: Route | None
+    guard: Guard | None
+
+
+class Guards:
+    """All policies in force: one immutable snapshot, swapped as a whole (P6)."""
+
+    def __init__(self, guards: Sequence[Guard] = (), *, unmatched: str = "auto") -> None:
+        self.guards = tuple(guards)
+        self.enforcing = any(_may_enforce(guard.contract) for guard in self.guards)
+        self.block_unmatched = unmatched == "block" or (unmatched == "auto" and self.enforcing)
+        self._by_path = {guard.identity.model_path: guard for guard in self.guards if guard.identity.model_path}
+        self._by_name = {
+            guard.identity.model_name: guard
+            for guard in self.guards
+            if guard.identity.model_name and not guard.identity.model_path
+        }
+        self._nameless = next(
+            (guard for guard in self.guards if not guard.identity.model_name and not guard.identity.model_path), None
+        )
+
+    def resolve(self, method: str, path: str) -> Resolved:
+        """`path` is raw: no query, not decoded. A trailing slash does not make another route."""
+        bound = self._by_path.get(path) or self._by_path.get(path.rstrip("/"))
+        if bound is not None:
+            identity = bound.identity
+            route = Route(
+                RouteKind.INFERENCE,
+                identity.protocol,
+                identity.model_path,
+                model_name=identity.model_name,
+                verb="predict",
+            )
+            return Resolved(route, bound)
+        route_known = recognise(method, path)
+        if route_known is None:
+            return Resolved(None, None)
+        if route_known.kind is not RouteKind.INFERENCE:
+            return Resolved(route_known, None)
+        return Resolved(route_known, self._judge_of(route_known))
+
+    def _judge_of(self, route: Route) -> Guard | None:
+        if route.model_name:
+            return self._by_name.get(route.model_name) or self._nameless
+        if self._nameless is not None:
+            return self._nameless
+        return next(iter(self._by_name.values())) if len(self._by_name) == 1 else None
+
+
+def _may_enforce(contract: Compiled) -> bool:
+    return contract.may_enforce

@@ -2,5 +2,14 @@
 
     data_received → limits → guard(input) → UPSTREAM → guard(output) → journal → respond
 
-Never: a thread, a task per request, a second send of anything, a status chosen outside `respond`.
+`connection` has one parser per caller's connection, `call` relays one exchange, `judged` decides about one, `respond`
+is the one place where errors become HTTP, `record` what is told of it, `gateway` the floor they share.
+Never: a thread on the common path, a task per request, a second send of anything, a status chosen outside `respond`.
 """
+
+from __future__ import annotations
+
+from .gateway import Gateway, ModelState
+from .settings import GatewaySettings, UpstreamTimeouts
+
+__all__ = ["Gateway", "GatewaySettings", "ModelState", "UpstreamTimeouts"]

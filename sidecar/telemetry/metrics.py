@@ -115,13 +115,14 @@ _SYNC_SECONDS: Final = (0.5e-3, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3,
 OUTCOMES: Final = ("ok", "observed", "repaired", "fallback", "rejected", "unchecked", "passed", "error")
 CODE_CLASSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
 PROBLEM_KINDS: Final = (
-    "malformed", "too-large", "unsupported-media-type", "contract-violation", "output-contract", "unchecked",
-    "no-policy", "wrong-model", "wrong-environment", "not-ready", "shed", "journal-full", "guard-error",
-    "upstream-error", "bad-upstream-answer", "timeout", "bad-framing", "forbidden-path", "loop", "not-found",
-    "method-not-allowed", "unauthorized", "internal", "other",
+    "malformed", "malformed-body", "unsupported-body", "too-large", "headers-too-large", "contract-violation",
+    "output-violation", "contract-unavailable", "no-policy", "ambiguous-path", "wrong-environment",
+    "model-identity-mismatch", "overloaded", "journal-full", "upstream-unavailable", "bad-upstream-answer", "timeout",
+    "upgrade", "loop", "misdirected", "not-found", "method-not-allowed", "unauthorized", "other",
 )  # fmt: skip
 WOULD_REFUSE_REASONS: Final = (
-    "contract", "unchecked", "no-policy", "too-large", "path", "shed", "timeout", "wrong-model", "other",
+    "too_large", "memory", "ambiguous-path", "overloaded", "timeout", "wrong-environment", "model-identity-mismatch",
+    "other",
 )  # fmt: skip
 JOURNAL_DROP_REASONS: Final = ("disk_full", "file_limit", "io_error", "too_large", "closed", "other")
 REMOVAL_REASONS: Final = ("aged", "over_cap")

@@ -1,0 +1,356 @@
+"""One call: a request's body goes up, an answer comes down, byte for byte, and one record says what happened.
+
+`Call` relays: nothing is held back longer than one read. `judged.Judged` holds bodies to judge them and falls back to
+relaying where it must not or cannot hold. Every path ends in exactly one `_finish`.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+from typing import TYPE_CHECKING
+
+from ..errors import UpstreamFault
+from ..problem import Problem
+from ..upstream import Leg, Pool
+from ..verdict import Outcome, Verdict
+from . import record, respond
+from .head import Head, reply_lines
+
+if TYPE_CHECKING:
+    from ..edits import Span
+    from ..guard import Guard, Resolved
+    from .connection import Connection
+    from .gateway import Gateway
+    from .target import Target
+
+MAX_PENDING_UPLOAD_BYTES = 256 * 1024
+
+
+class Call:
+    """A relayed exchange, and the ground the judged one stands on. One instance per request."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        gateway: Gateway,
+        method: bytes,
+        target: Target,
+        resolved: Resolved,
+        head: Head,
+        *,
+        http10: bool,
+        keep_alive: bool,
+    ) -> None:
+        self.connection = connection
+        self.gateway = gateway
+        self.method = method
+        self.target = target
+        self.route = resolved.route
+        self.guard: Guard | None = resolved.guard
+        self.head = head
+        self.http10 = http10
+        self.keep_alive = keep_alive
+        self.started_ns = perf_counter_ns()
+        self.started_unix_ns = gateway.wall_ns()
+        self.prediction_id = gateway.ids.prediction_id(self.started_unix_ns)
+        self.request_id = head.request_id or self.prediction_id
+        self.trace = gateway.trace(head)
+        self.complete = False  # the request's last byte was received
+        self.request_bytes = 0
+        self.status = 0
+        self.upstream_status = 0
+        self.response_bytes = 0
+        self.contract_ns = 0
+        self.sent_ns = 0
+        self.first_byte_ns = 0
+        self.upstream_ns = 0
+        self.mode = ""
+        self.verdict: Verdict | None = None
+        self.rows = 0
+        self.model_version = ""
+        self.version_source = "unstated"
+        self.request_edits: tuple[Span, ...] = ()
+        self.response_edits: tuple[Span, ...] = ()
+        self.request_payload = b""
+        self.response_payload = b""
+        self.fallback_rows: tuple[int, ...] = ()
+        self.error = ""
+        self.deadline = 0.0  # of the upstream leg, monotonic seconds; 0 = none
+        self.deadline_fault = UpstreamFault.FIRST_BYTE_TIMEOUT
+        self._pool: Pool | None = None
+        self._leg: Leg | None = None
+        self._pending: list[bytes] = []  # of the upload, until a leg is there
+        self._pending_bytes = 0
+        self._out: list[bytes] = []  # of the answer, until the end of a read
+        self._chunked_out = False
+        self._head_sent = False
+        self.streamed = False
+        self._begun = False
+        self._finished = False
+        self._close_after = not keep_alive
+
+    # -- the caller's side
+
+    def begin(self) -> None:
+        """It is this call's turn on its connection."""
+        self._begun = True
+        self.gateway.started(self)
+        if self.head.expects_continue and not self.complete:
+            self.connection.write(respond.CONTINUE)
+        self._acquire()
+
+    def body(self, data: bytes) -> None:
+        """A piece of the request's body."""
+        self.request_bytes += len(data)
+        if self.head.chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if self._leg is not None and self.sent_ns:
+            self._leg.write(data)
+            return
+        self._pending.append(data)
+        self._pending_bytes += len(data)
+        if self._pending_bytes > MAX_PENDING_UPLOAD_BYTES:
+            self.connection.pause_upload()
+
+    def body_end(self) -> None:
+        """The request is complete."""
+        self.complete = True
+        if self._leg is not None and self.sent_ns:
+            if self.head.chunked:
+                self._leg.write(b"0\r\n\r\n")
+            self._leg.end_upload()
+            self._await_answer()
+
+    def client_paused(self, paused: bool) -> None:
+        """The caller reads slower than the model writes."""
+        if self._leg is not None:
+            if paused:
+                self._leg.pause_reading()
+            else:
+                self._leg.resume_reading()
+
+    def client_gone(self) -> None:
+        """The caller has left: so does the upstream call, at once."""
+        if self._finished:
+            return
+        self.error = "client_abort"
+        self.gateway.counts.client_aborts()
+        self._leave_upstream()
+        if self.complete and self._begun:
+            self._record()
+        self._finish(keep=False)
+
+    # -- the model's side (upstream.Consumer)
+
+    def leg_ready(self, leg: Leg) -> None:
+        self._leg = leg
+        if self.head.chunked and self.complete:
+            self._pending.append(b"0\r\n\r\n")
+        head = self._upstream_head(-1)
+        self.sent_ns = perf_counter_ns()
+        leg.send(head + b"".join(self._pending), self, head_only=self.method == b"HEAD", complete=self.complete)
+        self._pending.clear()
+        if self.complete:
+            self._await_answer()
+        else:
+            self.connection.resume_upload()
+
+    def reply_head(self, status: int, reason: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        self.first_byte_ns = perf_counter_ns()
+        self.upstream_status = status
+        self._watch_idle()
+        self._start_relay(status, reason, headers)
+
+    def reply_body(self, data: bytes) -> None:
+        self.response_bytes += len(data)
+        self._out.append(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked_out else data)
+
+    def reply_flush(self) -> None:
+        if not self._out:
+            return
+        if not self.streamed:
+            self.streamed = True
+            self.gateway.opened(record.open_of(self))
+        self._head_sent = True
+        self._watch_idle()
+        self.connection.write(b"".join(self._out))
+        self._out.clear()
+
+    def reply_end(self) -> None:
+        self._leg = None
+        self.upstream_ns = perf_counter_ns() - self.sent_ns
+        if self._chunked_out:
+            self._out.append(b"0\r\n\r\n")
+        self._deliver(b"".join(self._out))
+
+    def reply_failed(self, fault: UpstreamFault, message: str) -> None:
+        self._leg = None
+        if self.sent_ns:
+            self.upstream_ns = perf_counter_ns() - self.sent_ns
+        self.gateway.counts.upstream_error(fault)
+        self.error = fault.value
+        if self._head_sent or self._out:
+            self._out.clear()
+            self._cut()
+            return
+        self.refuse(respond.upstream_problem(fault))
+
+    def upload_paused(self, paused: bool) -> None:
+        if paused:
+            self.connection.pause_upload()
+        else:
+            self.connection.resume_upload()
+
+    # -- time
+
+    def expire(self) -> None:
+        """The deadline has passed: the leg is closed, and the caller is told."""
+        self.deadline = 0.0
+        self._leave_upstream()
+        self.reply_failed(self.deadline_fault, "")
+
+    def _await_answer(self) -> None:
+        timeouts = self.gateway.settings.upstream
+        if timeouts.first_byte_seconds is not None and not self.first_byte_ns:
+            self._set_deadline(timeouts.first_byte_seconds, UpstreamFault.FIRST_BYTE_TIMEOUT)
+
+    def _watch_idle(self) -> None:
+        timeouts = self.gateway.settings.upstream
+        self.deadline = 0.0
+        if timeouts.idle_seconds is not None:
+            self._set_deadline(timeouts.idle_seconds, UpstreamFault.IDLE_TIMEOUT)
+        elif timeouts.total_seconds is not None:
+            self._set_deadline(timeouts.total_seconds, UpstreamFault.TOTAL_TIMEOUT)
+
+    def _set_deadline(self, seconds: float, fault: UpstreamFault) -> None:
+        now = perf_counter_ns()
+        total = self.gateway.settings.upstream.total_seconds
+        self.deadline, self.deadline_fault = now / 1e9 + seconds, fault
+        if total is not None and self.started_ns / 1e9 + total < self.deadline:
+            self.deadline, self.deadline_fault = self.started_ns / 1e9 + total, UpstreamFault.TOTAL_TIMEOUT
+
+    # -- steps shared with the judged call
+
+    def _acquire(self) -> None:
+        self._pool = self.gateway.pool_of(self.guard)
+        self._pool.acquire(self)
+
+    def _leave_upstream(self) -> None:
+        leg, self._leg = self._leg, None
+        if leg is not None:
+            leg.abandon()
+        elif self._pool is not None:
+            self._pool.withdraw(self)
+
+    def _upstream_head(self, length: int) -> bytes:
+        """The request's head for the model server; `length` ≥ 0 states a Content-Length of our own."""
+        head = self.head
+        lines = head.lines
+        if length >= 0 and length != head.content_length:
+            lines = list(lines)
+            line = b"Content-Length: %d\r\n" % length
+            if head.length_line >= 0:
+                lines[head.length_line] = line
+            else:
+                lines.append(line)
+        parts = [self.method, b" ", self.target.send, b" HTTP/1.1\r\n", *lines]
+        if not head.host:
+            parts.append(b"Host: %b\r\n" % self.gateway.upstream_host(self.guard))
+        if length < 0 and head.chunked:
+            parts.append(b"Transfer-Encoding: chunked\r\n")
+        if not head.request_id:
+            parts.append(b"x-request-id: %b\r\n" % self.request_id.encode())
+        if self.trace.continued:
+            parts += head.tracestates
+        parts.append(b"traceparent: %b\r\nVia: 1.1 %b\r\n\r\n" % (self.trace.traceparent, self.gateway.via))
+        return b"".join(parts)
+
+    def _start_relay(self, status: int, reason: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        self.status = status
+        lines, length = reply_lines(headers, self.gateway.stamped_names)
+        lines.insert(0, respond.status_line(status, reason))
+        if length >= 0:
+            lines.append(b"Content-Length: %d\r\n" % length)
+        elif self.method != b"HEAD" and status not in (204, 304):
+            if self.http10:
+                self._close_after = True
+            else:
+                self._chunked_out = True
+                lines.append(b"Transfer-Encoding: chunked\r\n")
+        lines.append(record.stamps(self, pending=True))
+        lines.append(self._connection_line())
+        lines.append(b"\r\n")
+        self._out += lines
+
+    def _connection_line(self) -> bytes:
+        """Whether this connection goes on. An answer that overtook its request's body ends it."""
+        if not self.complete or self.gateway.draining:
+            self._close_after = True
+        if self._close_after:
+            return b"Connection: close\r\n"
+        return b"Connection: keep-alive\r\n" if self.http10 else b""
+
+    def refuse(self, problem: Problem) -> None:
+        """Answer in the model's place."""
+        self.gateway.counts.problem(problem.kind)
+        self.error = self.error or problem.kind
+        content_type, body = respond.render(
+            record.addressed(problem, self), self.route.protocol if self.route else "", self.head.accept
+        )
+        extra = b""
+        if problem.retry_after_seconds is not None:
+            extra = b"Retry-After: %d\r\n" % problem.retry_after_seconds
+        self.answer(problem.status, content_type, body, extra)
+
+    def answer(self, status: int, content_type: bytes, body: bytes, extra: bytes = b"") -> None:
+        """A whole answer of our own."""
+        self.status = status
+        self.response_bytes = len(body)
+        kind = b"Content-Type: %b\r\n" % content_type if content_type else b""
+        head = b"".join(
+            (
+                respond.status_line(status),
+                kind,
+                extra,
+                b"Content-Length: %d\r\n" % len(body),
+                record.stamps(self, pending=False),
+                self._connection_line(),
+                b"\r\n",
+            )
+        )
+        self._deliver(head if self.method == b"HEAD" else head + body)
+
+    def _deliver(self, data: bytes) -> None:
+        """Record, then the last bytes (P8); in `durability: fsync` the bytes wait for the disk."""
+        self._record()
+        gateway = self.gateway
+        if gateway.waits_for_disk:
+            gateway.journal.when_durable(lambda _durable: self._release(data))
+        else:
+            self._release(data)
+
+    def _release(self, data: bytes) -> None:
+        if not self._finished:
+            self.connection.write(data)
+            self._finish(keep=not self._close_after)
+
+    def _cut(self) -> None:
+        """An answer that cannot be completed: no final chunk, no short body passed off as whole."""
+        self._record()
+        self._finished = True
+        self.gateway.ended(self)
+        self.connection.abort()
+
+    def _record(self) -> None:
+        self.gateway.record(self)
+
+    def _finish(self, *, keep: bool) -> None:
+        self._finished = True
+        self.deadline = 0.0
+        self.gateway.ended(self)
+        self.connection.call_ended(keep=keep)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The verdict's word, or None where no policy judged."""
+        return self.verdict.outcome if self.verdict is not None else None

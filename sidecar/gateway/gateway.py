@@ -1,0 +1,349 @@
+"""The gateway of one process: what its connections share. Decisions live in guards, bytes in calls."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping
+from time import perf_counter_ns, time_ns
+from typing import Final, NamedTuple
+
+from ..contract import Mode
+from ..errors import WireFault
+from ..exchange import Close, Kind, Open, PolicyPublished, encode
+from ..guard import Guard, Guards, Resolved
+from ..journal import StatsPage, Writer
+from ..problem import Problem
+from ..upstream import Pool
+from ..verdict import Outcome, Verdict
+from ..wire import HeaderLookup
+from . import record
+from .call import Call
+from .connection import Connection
+from .counts import Counts
+from .head import Head, HeadReader, Refusal
+from .ids import Ids
+from .internal import PREFIX, internal_call
+from .judged import JudgedCall
+from .settings import GatewaySettings
+from .target import Target, read_target
+from .trace import TraceContext, trace_context
+
+_TICK_SECONDS: Final = 0.1
+_MAX_CACHED_TARGETS: Final = 4096
+_RETRY_AFTER_SECONDS: Final = 5
+
+
+class Line(NamedTuple):
+    """A request line understood once and cached: the target, its route and policy, or why it is refused."""
+
+    target: Target
+    resolved: Resolved
+    refusal: Refusal | None
+    internal: bool
+
+
+class ModelState(NamedTuple):
+    """What the supervisor knows of the model behind a policy."""
+
+    identity: str = "unstated"  # match | mismatch | unstated
+    model_version: str = ""
+    ready: bool = True
+
+
+class Gateway:
+    """One data port's state. `pools` maps an upstream's address to its pool; "" is the default upstream."""
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        guards: Guards,
+        pools: Mapping[str, Pool],
+        journal: Writer,
+        page: StatsPage,
+        *,
+        wall_ns: Callable[[], int] = time_ns,
+        bits: Callable[[int], int] | None = None,
+        log: Callable[[str, Mapping[str, str]], None] = lambda _event, _fields: None,
+    ) -> None:
+        self.settings = settings
+        self.guards = guards
+        self.journal = journal
+        self.counts = Counts(page)
+        self.ids = Ids(bits or random.Random().getrandbits)  # noqa: S311  ids, not secrets
+        self.wall_ns = wall_ns
+        self.heads = HeadReader(caller_header=settings.caller_header, recorded=settings.recorded_headers)
+        self.via = settings.via.encode()
+        self.stamped_names = frozenset(name.encode() for name in settings.stamps)
+        self.waits_for_disk = journal.settings.durability == "fsync"
+        self.connections: set[Connection] = set()
+        self.calls: set[Call] = set()
+        self.buffered_bytes = 0
+        self.draining = False
+        self.not_ready = ""
+        self._pools = dict(pools)
+        self._lines: dict[bytes, Line] = {}
+        self._models: dict[str, ModelState] = {}
+        self._wrong_environment = ""
+        self._published: set[str] = set()
+        self._log = log
+        self._timer: asyncio.TimerHandle | None = None
+        self._tick_due = 0.0
+
+    # -- what the runtime does
+
+    def protocol(self) -> Connection:
+        """The factory for `loop.create_server`."""
+        return Connection(self)
+
+    def start(self) -> None:
+        """Begin the tick that enforces every timeout."""
+        self._schedule(asyncio.get_running_loop())
+
+    def swap(self, guards: Guards, pools: Mapping[str, Pool] | None = None) -> None:
+        """Put other policies in force: requests already begun keep theirs (P6)."""
+        self.guards = guards
+        self._lines.clear()
+        if pools is not None:
+            dropped = [pool for url, pool in self._pools.items() if pools.get(url) is not pool]
+            self._pools = dict(pools)
+            for pool in dropped:
+                pool.retire()
+
+    def publish(self, guard: Guard, canonical: bytes) -> None:
+        """Write the resolved policy before the first record under its digest."""
+        digest = guard.identity.digest
+        if digest not in self._published:
+            self._published.add(digest)
+            published = PolicyPublished(
+                digest=digest,
+                name=guard.identity.name,
+                version=guard.identity.version,
+                published_unix_ns=self.wall_ns(),
+            )
+            self.journal.append(Kind.POLICY, encode(published), (canonical,))
+
+    def set_models(self, models: Mapping[str, ModelState]) -> None:
+        """By policy name."""
+        self._models = dict(models)
+
+    def set_environment(self, wrong: str) -> None:
+        """ "" = this is the environment the policies are for; otherwise the sentence that says why not."""
+        self._wrong_environment = wrong
+
+    def drain(self) -> None:
+        """From now every answer ends its connection; idle connections end now."""
+        self.draining = True
+        for connection in list(self.connections):
+            connection.close_if_idle()
+
+    def close(self) -> None:
+        """Drop everything."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for connection in list(self.connections):
+            connection.abort()
+        for pool in self._pools.values():
+            pool.close()
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that have begun and are not answered."""
+        return len(self.calls)
+
+    # -- what a connection asks
+
+    def call(
+        self, connection: Connection, method: bytes, raw_target: bytes, head: Head, *, http10: bool, keep_alive: bool
+    ) -> Call | Refusal:
+        """The call for a request head, or why there is none."""
+        key = method + b" " + raw_target
+        line = self._lines.get(key)
+        if line is None:
+            line = self._understand(method, raw_target)
+            if len(self._lines) >= _MAX_CACHED_TARGETS:
+                self._lines.clear()
+            self._lines[key] = line
+        target, resolved, refusal, internal = line
+        if refusal is not None:
+            return refusal
+        if target.authority and target.authority != head.host:
+            return Refusal(421, "misdirected", "the request names another host than its Host header")
+        if head.via and self.via in head.via:
+            return Refusal(508, "loop", "this request has been here before: an upstream points back at this port")
+        if internal:
+            return internal_call(connection, self, method, target, resolved, head, http10=http10, keep_alive=keep_alive)
+        if resolved.guard is not None:
+            return JudgedCall(connection, self, method, target, resolved, head, http10=http10, keep_alive=keep_alive)
+        return Call(connection, self, method, target, resolved, head, http10=http10, keep_alive=keep_alive)
+
+    def _understand(self, method: bytes, raw: bytes) -> Line:
+        nothing = Resolved(None, None)
+        target = read_target(raw)
+        if target.refused:
+            return Line(target, nothing, Refusal(400, "malformed", target.refused), False)
+        if target.path.startswith(PREFIX):
+            return Line(target, nothing, None, True)
+        guards = self.guards
+        resolved = guards.resolve(method.decode("latin-1"), target.path)
+        if target.ambiguous:
+            if guards.enforcing:
+                return Line(target, resolved, Refusal(400, "ambiguous-path", target.ambiguous), False)
+            return Line(target, resolved, None, False)
+        kind = resolved.route.kind if resolved.route is not None else ""
+        if resolved.guard is None and kind in ("inference", "management") and guards.block_unmatched:
+            detail = "no policy covers this request; add one, or run with --unmatched pass"
+            return Line(target, resolved, Refusal(403, "no-policy", detail), False)
+        return Line(target, resolved, None, False)
+
+    def trace(self, head: Head) -> TraceContext:
+        """The trace this call belongs to."""
+        return trace_context(head.traceparents, self.ids, trust=self.settings.trust_trace)
+
+    # -- what a call asks
+
+    def started(self, call: Call) -> None:
+        """A call has begun."""
+        self.calls.add(call)
+        if call.guard is None and call.route is not None and call.route.kind == "inference":
+            self.counts.unguarded()
+        if call.target.ambiguous:
+            self.counts.would_refuse("ambiguous-path")
+
+    def ended(self, call: Call) -> None:
+        """A call has ended, whichever way."""
+        self.calls.discard(call)
+
+    def pool_of(self, guard: Guard | None) -> Pool:
+        """The upstream of a policy, or the default one."""
+        if guard is not None and guard.upstream in self._pools:
+            return self._pools[guard.upstream]
+        return self._pools[""]
+
+    def upstream_host(self, guard: Guard | None) -> bytes:
+        """The Host for callers who sent none (HTTP/1.0)."""
+        address = self.pool_of(guard).address
+        return f"{address.host}:{address.port}".encode() if address.host else b"localhost"
+
+    def take(self, size: int) -> bool:
+        """Reserve bytes of the process-wide body budget."""
+        if self.buffered_bytes + size > self.settings.buffered_bytes_budget:
+            return False
+        self.buffered_bytes += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """Return reserved bytes."""
+        self.buffered_bytes -= size
+
+    def shed(self) -> Problem | None:
+        """A problem when one more call upstream is too many, or when the journal must have room and has none."""
+        if not self.journal.accepting:
+            return Problem(
+                503, "journal-full", "Not recording", "the journal is full, and what cannot be recorded is refused",
+                retry_after_seconds=_RETRY_AFTER_SECONDS,
+            )  # fmt: skip
+        limit = self.settings.max_in_flight
+        if limit is None or len(self.calls) <= limit:
+            return None
+        if not self.guards.enforcing:
+            self.counts.would_refuse("overloaded")
+            return None
+        return Problem(
+            503, "overloaded", "Too busy", f"more than {limit} requests are in flight", retry_after_seconds=1
+        )
+
+    def gate(self, guard: Guard) -> Problem | None:
+        """Why this policy's model must not be asked: the wrong environment, or another model than the pinned one."""
+        if self._wrong_environment:
+            return Problem(
+                503, "wrong-environment", "Wrong environment", self._wrong_environment,
+                retry_after_seconds=_RETRY_AFTER_SECONDS,
+            )  # fmt: skip
+        state = self._models.get(guard.identity.name)
+        if state is not None and state.identity == "mismatch" and guard.identity.stop_on_mismatch:
+            return self._mismatch(guard)
+        return None
+
+    def check_version(self, guard: Guard, version: str) -> Problem | None:
+        """A model version stated in an answer against the versions the policy pins."""
+        pinned = guard.identity.model_versions
+        if not pinned or version in pinned:
+            return None
+        self._models[guard.identity.name] = ModelState("mismatch", version)
+        return self._mismatch(guard) if guard.identity.stop_on_mismatch else None
+
+    def _mismatch(self, guard: Guard) -> Problem:
+        expected = " or ".join(guard.identity.model_versions) or guard.identity.model_name
+        return Problem(
+            503, "model-identity-mismatch", "Another model answers", f"the policy is for {expected}",
+            retry_after_seconds=_RETRY_AFTER_SECONDS,
+        )  # fmt: skip
+
+    def identity_word(self, guard: Guard) -> str:
+        """match | mismatch | unstated."""
+        state = self._models.get(guard.identity.name)
+        return state.identity if state is not None else "unstated"
+
+    def other_protocol(self, mode: str) -> Verdict:
+        """A second spelling of a guarded route: the policy cannot read it, so it is never a way around the contract."""
+        outcome = Outcome.REJECTED if mode == Mode.ENFORCE else Outcome.UNCHECKED
+        return Verdict(outcome, Outcome.REJECTED, reason=WireFault.UNSUPPORTED.value)
+
+    def header_lookup(self, head: Head) -> HeaderLookup:
+        """Request headers by lower-case name, for features that live in headers; None where sent twice."""
+        found: dict[str, str | None] = {}
+        for line in head.lines:
+            name, _, value = line.partition(b":")
+            lower = name.lower().decode("latin-1")
+            found[lower] = None if lower in found else value.strip().decode("latin-1")
+        return found.get
+
+    def guard_failed(self, guard: Guard, error: str) -> None:
+        """A check of our own failed: counted and said, never silent (P4)."""
+        self.counts.guard_errors()
+        self._log("guard.failed", {"policy": guard.identity.name, "error": error})
+
+    # -- the record
+
+    def opened(self, opening: Open) -> None:
+        """A streamed answer has begun."""
+        self.journal.append(Kind.OPEN, encode(opening))
+
+    def record(self, call: Call) -> None:
+        """The exchange, written before its last byte leaves (P8), and counted.
+
+        A failing disk is counted by the writer and never reaches a call (P2).
+        """
+        total_ns = perf_counter_ns() - call.started_ns
+        exchange, payloads = record.exchange_of(call, total_ns)
+        if call.streamed:
+            self.journal.append(Kind.CLOSE, encode(Close(exchange=exchange)), payloads)
+        else:
+            self.journal.append(Kind.EXCHANGE, encode(exchange), payloads)
+        outcome = "error" if call.error and call.outcome is None else exchange.verdict
+        self.counts.answered(outcome, call.status, total_ns, call.upstream_ns, call.contract_ns)
+
+    # -- time
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._tick_due = loop.time() + _TICK_SECONDS
+        self._timer = loop.call_later(_TICK_SECONDS, self._tick, loop)
+
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        """One timer for all timeouts: cheaper than a timer per request, exact to a tenth of a second."""
+        self.counts.loop_lag(int((loop.time() - self._tick_due) * 1e9))
+        now = perf_counter_ns() / 1e9
+        for call in [call for call in self.calls if call.deadline and call.deadline < now]:
+            if self.guards.enforcing or call.guard is None or call.mode != Mode.OBSERVE:
+                call.expire()
+            else:
+                call.deadline = 0.0
+                self.counts.would_refuse("timeout")
+        for connection in [connection for connection in self.connections if 0 < connection.deadline < now]:
+            connection.expire()
+        for pool in self._pools.values():
+            pool.expire(now)
+        self.journal.tick()
+        self.counts.levels(len(self.connections), len(self.calls), self.buffered_bytes)
+        self._schedule(loop)

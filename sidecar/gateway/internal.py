@@ -1,0 +1,150 @@
+"""The reserved prefix `/_sidecar/`: feedback in, readiness out. Answered here, never forwarded."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from typing import TYPE_CHECKING, Final
+
+from ..exchange import Kind, encode
+from ..guard import Resolved
+from ..problem import Problem
+from .call import Call
+from .feedback import read_feedback
+from .head import Head
+from .target import Target
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .gateway import Gateway
+
+PREFIX: Final = "/_sidecar/"
+_JSON: Final = b"application/json"
+_MAX_FEEDBACK_BYTES: Final = 4 * 1024 * 1024
+
+
+def internal_call(
+    connection: Connection,
+    gateway: Gateway,
+    method: bytes,
+    target: Target,
+    resolved: Resolved,
+    head: Head,
+    *,
+    http10: bool,
+    keep_alive: bool,
+) -> Call:
+    """The call for a path below the reserved prefix."""
+    kind = {"/_sidecar/feedback": FeedbackCall, "/_sidecar/readyz": ReadyCall}.get(target.path, InternalCall)
+    return kind(connection, gateway, method, target, resolved, head, http10=http10, keep_alive=keep_alive)
+
+
+class InternalCall(Call):
+    """Holds the body, answers by itself, leaves no exchange in the journal. This one knows nothing: 404."""
+
+    _held = 0
+
+    def begin(self) -> None:
+        self._begun = True
+        self.gateway.started(self)
+        if self.head.content_length > _MAX_FEEDBACK_BYTES:
+            self.refuse(
+                Problem(413, "too-large", "Too large", f"at most {_MAX_FEEDBACK_BYTES} bytes; send less at a time")
+            )
+        elif self.complete:
+            self.reply()
+        elif self.head.expects_continue:
+            self.connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def body(self, data: bytes) -> None:
+        self._held += len(data)
+        self._pending.append(data)
+        if self._held > _MAX_FEEDBACK_BYTES and self._begun and not self._finished:
+            self.refuse(
+                Problem(413, "too-large", "Too large", f"at most {_MAX_FEEDBACK_BYTES} bytes; send less at a time")
+            )
+
+    def body_end(self) -> None:
+        self.complete = True
+        if self._begun and not self._finished:
+            self.reply()
+
+    def reply(self) -> None:
+        """The answer, once the body is whole."""
+        self.refuse(Problem(404, "not-found", "Not found", "below /_sidecar/ there are feedback and readyz"))
+
+    def _deliver(self, data: bytes) -> None:
+        self._release(data)
+
+    def _record(self) -> None:
+        """Nothing: what matters here has a frame of its own."""
+
+
+class ReadyCall(InternalCall):
+    """`GET /_sidecar/readyz`: whether a request sent to this port now would be served."""
+
+    def reply(self) -> None:
+        if self.method not in (b"GET", b"HEAD"):
+            self.refuse(Problem(405, "method-not-allowed", "Read only", "use GET"))
+            return
+        why = "draining" if self.gateway.draining else self.gateway.not_ready
+        body = json.dumps({"ready": not why, "reason": why}).encode()
+        self.answer(503 if why else 200, _JSON, body)
+
+
+class FeedbackCall(InternalCall):
+    """`POST /_sidecar/feedback`: labels and outcomes, on the disk before the 202."""
+
+    def reply(self) -> None:
+        gateway = self.gateway
+        if self.method != b"POST":
+            self.refuse(Problem(405, "method-not-allowed", "Write only", "use POST"))
+            return
+        token = gateway.settings.feedback_token
+        if token and not self._authorized(token):
+            self.refuse(
+                Problem(401, "unauthorized", "Token needed", "send `Authorization: Bearer …` with the feedback token")
+            )
+            return
+        batch = read_feedback(b"".join(self._pending), gateway.wall_ns())
+        if batch.malformed:
+            self.refuse(Problem(400, "malformed-body", "Not feedback", batch.malformed))
+            return
+        written = 0
+        for item, payload in batch.items:
+            if gateway.journal.append(Kind.FEEDBACK, encode(item), (payload,)):
+                written += 1
+        gateway.counts.feedback(written, 0, len(batch.rejected))
+        if written < len(batch.items):
+            self.refuse(
+                Problem(
+                    503,
+                    "journal-full",
+                    "Not kept",
+                    "the journal could not take it; send it again",
+                    retry_after_seconds=5,
+                )
+            )
+            return
+        document = {"accepted": written, "pending": 0, "rejected": batch.rejected}
+        body = json.dumps(document).encode()
+        gateway.journal.sync_now(lambda durable: self._synced(body, durable))
+
+    def _synced(self, body: bytes, durable: bool) -> None:
+        if self._finished:
+            return
+        if durable:
+            self.answer(202, _JSON, body)
+        else:
+            self.refuse(
+                Problem(
+                    503, "journal-full", "Not kept", "the disk did not take it; send it again", retry_after_seconds=5
+                )
+            )
+
+    def _authorized(self, token: str) -> bool:
+        for line in self.head.lines:
+            name, _, value = line.partition(b":")
+            if name.lower() == b"authorization":
+                return hmac.compare_digest(value.strip(), b"Bearer " + token.encode())
+        return False

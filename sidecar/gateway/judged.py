@@ -1,0 +1,362 @@
+"""The judged call: hold the request, decide, ask the model, hold the answer, decide, record, answer.
+
+    body → accept | judge → (refuse | fallback | send) → answer → accept | judge → record → deliver
+
+Where a body must not be held (a stream, more than the limits allow) the call goes on as a plain relay, and the record
+says `unchecked`; while a policy enforces it is refused instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from time import perf_counter_ns
+
+from ..contract import Mode
+from ..errors import UpstreamFault
+from ..guard import Guard, Judged
+from ..problem import Problem
+from ..upstream import Leg
+from ..verdict import ACCEPTED, Outcome, Verdict
+from . import record, respond
+from .call import Call
+from .head import reply_lines
+
+
+class JudgedCall(Call):
+    """A call that one policy judges."""
+
+    guard: Guard
+    _holding = True  # the request's body is held back
+    _holding_reply = False
+    _judging = False
+    _budgeted = 0
+    _send_rows = 0
+    _reply_status = 0
+    _reply_reason = b""
+    _reply_headers: list[tuple[bytes, bytes]]
+    _send_body = b""
+
+    # -- request
+
+    def begin(self) -> None:
+        self._begun = True
+        self.gateway.started(self)
+        self.mode = self.guard.mode(self.head.caller).value
+        if self.mode == Mode.OFF:
+            self._let_go("")
+            return
+        problem = self._gate()
+        if problem is not None:
+            self.refuse(problem)
+            return
+        if self.head.content_length > self.gateway.settings.max_body_bytes:
+            self._too_large("too_large")
+            return
+        if self.complete:
+            self._decide()
+        elif self.head.expects_continue:
+            self.connection.write(respond.CONTINUE)
+
+    def body(self, data: bytes) -> None:
+        if not self._holding:
+            super().body(data)
+            return
+        self.request_bytes += len(data)
+        self._pending.append(data)
+        self._pending_bytes += len(data)
+        if not self._begun:
+            return
+        if self._pending_bytes > self.gateway.settings.max_body_bytes:
+            self._too_large("too_large")
+        elif not self._hold(len(data)):
+            self._too_large("memory")
+
+    def body_end(self) -> None:
+        self.complete = True
+        if not self._holding:
+            super().body_end()
+        elif self._begun and not self._finished:
+            self._decide()
+
+    def _gate(self) -> Problem | None:
+        """Identity and environment: refused only while enforcing (P9)."""
+        problem = self.gateway.gate(self.guard)
+        if problem is None:
+            return None
+        if self.mode == Mode.ENFORCE:
+            return problem
+        self.gateway.counts.would_refuse(problem.kind)
+        return None
+
+    def _hold(self, size: int) -> bool:
+        if not self.gateway.take(size):
+            return False
+        self._budgeted += size
+        return True
+
+    def _too_large(self, reason: str) -> None:
+        if self.mode == Mode.ENFORCE:
+            self._pending.clear()
+            if reason == "memory":
+                self.refuse(respond.overloaded("no memory for another body; try again"))
+            else:
+                limit = self.gateway.settings.max_body_bytes
+                self.refuse(
+                    Problem(413, "too-large", "Body too large", f"a body may have {limit} bytes here; send fewer rows")
+                )
+            return
+        self.gateway.counts.would_refuse(reason)
+        self._let_go(reason)
+
+    def _let_go(self, reason: str) -> None:
+        """Go on as a relay: what is held is sent, nothing more is judged."""
+        self._holding = False
+        if reason:
+            self.verdict = Verdict(Outcome.UNCHECKED, Outcome.REJECTED, reason=reason)
+        if self.head.expects_continue and not self.complete:
+            self.connection.write(respond.CONTINUE)
+        held, self._pending = self._pending, []
+        self._pending_bytes = self.request_bytes = 0
+        for data in held:
+            super().body(data)
+        self._acquire()
+
+    def _decide(self) -> None:
+        body = b"".join(self._pending) if len(self._pending) != 1 else self._pending[0]
+        self._pending.clear()
+        self.request_payload = body
+        guard, head = self.guard, self.head
+        started = perf_counter_ns()
+        if not head.content_encoding:
+            rows = guard.accept_request(body)
+            if rows:
+                self.contract_ns = perf_counter_ns() - started
+                self.verdict = ACCEPTED
+                self.rows = self._send_rows = rows
+                self._send(body)
+                return
+        if self.route is not None and self.route.protocol != guard.identity.protocol:
+            verdict = self.gateway.other_protocol(self.mode)
+            self._judged(started, Judged(verdict, body))
+            return
+        arguments = (body, head.content_encoding, self.gateway.header_lookup(head), head.caller, self._now())
+        if len(body) > self.gateway.settings.judge_in_thread_bytes:
+            self._judging = True
+            loop = asyncio.get_running_loop()
+            future = loop.run_in_executor(None, partial(guard.judge_request, *arguments))
+            future.add_done_callback(lambda done: self._judged(started, done.result()))
+        else:
+            self._judged(started, guard.judge_request(*arguments))
+
+    def _judged(self, started: int, judged: Judged) -> None:
+        if self._finished:
+            return
+        self._judging = False
+        self.contract_ns = perf_counter_ns() - started
+        self.verdict = verdict = judged.verdict
+        self.rows = judged.rows
+        self.request_edits = judged.edits
+        if judged.guard_error:
+            self.gateway.guard_failed(self.guard, judged.guard_error)
+        if verdict.outcome is Outcome.REJECTED:
+            self.refuse(respond.input_problem(self.guard, judged))
+            return
+        if verdict.outcome is Outcome.FALLBACK and len(verdict.fallback_rows) >= judged.rows:
+            self.fallback_rows = verdict.fallback_rows
+            if self._fall_back(judged.rows):
+                return
+        self.fallback_rows = verdict.fallback_rows
+        self._send_rows = judged.rows - len(verdict.fallback_rows)
+        self._send(judged.body)
+
+    def _send(self, body: bytes) -> None:
+        shed = self.gateway.shed()
+        if shed is not None:
+            self.error = UpstreamFault.SHED.value
+            self.refuse(shed)
+            return
+        self._send_body = body
+        self._acquire()
+
+    def leg_ready(self, leg: Leg) -> None:
+        if not self._holding:
+            super().leg_ready(leg)
+            return
+        self._leg = leg
+        body = self._send_body
+        length = len(body) if body or self.head.content_length >= 0 or self.head.chunked else -1
+        data = self._upstream_head(length) + body
+        self.sent_ns = perf_counter_ns()
+        leg.send(data, self, head_only=self.method == b"HEAD", complete=True)
+        self._await_answer()
+
+    # -- answer
+
+    def reply_head(self, status: int, reason: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        if not self._holding or self._streams(status, headers):
+            super().reply_head(status, reason, headers)
+            return
+        self.first_byte_ns = perf_counter_ns()
+        self._watch_idle()
+        self.upstream_status = status
+        self._reply_status, self._reply_reason, self._reply_headers = status, reason, headers
+        self._holding_reply = True
+
+    def _streams(self, status: int, headers: list[tuple[bytes, bytes]]) -> bool:
+        for name, value in headers:
+            lower = name.lower()
+            if lower == b"content-type" and value.lower().startswith((b"text/event-stream", b"application/x-ndjson")):
+                return True
+            if lower == b"content-length" and int(value) > self.gateway.settings.max_answer_bytes:
+                self._answer_too_large()
+                return True
+        return False
+
+    def reply_body(self, data: bytes) -> None:
+        if not self._holding_reply:
+            super().reply_body(data)
+            return
+        self._out.append(data)
+        self.response_bytes += len(data)
+        if self.response_bytes > self.gateway.settings.max_answer_bytes or not self._hold(len(data)):
+            self._answer_too_large()
+            held, self._out = self._out, []
+            self._holding_reply = False
+            self.response_bytes = 0
+            self._start_relay(self._reply_status, self._reply_reason, self._reply_headers)
+            for piece in held:
+                super().reply_body(piece)
+
+    def _answer_too_large(self) -> None:
+        if self.guard.checks_reply and self.verdict is not None:
+            self.verdict = Verdict(Outcome.UNCHECKED, Outcome.REJECTED, reason="answer_too_large")
+
+    def reply_flush(self) -> None:
+        if self._holding_reply:
+            self._watch_idle()
+        else:
+            super().reply_flush()
+
+    def reply_end(self) -> None:
+        if not self._holding_reply:
+            super().reply_end()
+            return
+        self._leg = None
+        self._holding_reply = False
+        now = perf_counter_ns()
+        self.upstream_ns = now - self.sent_ns
+        body = b"".join(self._out) if len(self._out) != 1 else self._out[0]
+        self._out.clear()
+        self.response_payload = body
+        status = self._reply_status
+        if not 200 <= status < 300:
+            if status >= 500 and self._may_fall_back("upstream_error"):
+                return
+            self._forward(body)
+            return
+        guard = self.guard
+        coded = self._reply_coding()
+        if not coded and not self.fallback_rows:
+            version = guard.accept_reply(body, self._send_rows)
+            if version is not None:
+                self.contract_ns += perf_counter_ns() - now
+                self._answered(version, body)
+                return
+        judged = guard.judge_reply(
+            body, coded, self.head.caller, self._now(), sent_rows=self._send_rows, fallback_rows=self.fallback_rows
+        )
+        self.contract_ns += perf_counter_ns() - now
+        self._judged_reply(judged, body)
+
+    def _judged_reply(self, judged: Judged, body: bytes) -> None:
+        if judged.guard_error:
+            self.gateway.guard_failed(self.guard, judged.guard_error)
+        self.verdict = record.both(self.verdict or ACCEPTED, judged.verdict)
+        if judged.verdict.outcome is Outcome.REJECTED:
+            self.model_version = judged.model_version
+            if not self._may_fall_back("contract"):
+                self.refuse(respond.output_problem(self.guard, judged))
+            return
+        self.response_edits = judged.edits
+        self._answered(judged.model_version, judged.body)
+
+    def _answered(self, version: str, body: bytes) -> None:
+        if version:
+            self.model_version, self.version_source = version, "body"
+            problem = self.gateway.check_version(self.guard, version)
+            if problem is not None:
+                if self.mode == Mode.ENFORCE:
+                    self.refuse(problem)
+                    return
+                self.gateway.counts.would_refuse(problem.kind)
+        self._forward(body)
+
+    def _reply_coding(self) -> str:
+        for name, value in self._reply_headers:
+            if len(name) == 16 and name.lower() == b"content-encoding":
+                return value.decode("latin-1").strip().lower()
+        return ""
+
+    def _forward(self, body: bytes) -> None:
+        self.status = status = self._reply_status
+        lines, length = reply_lines(self._reply_headers, self.gateway.stamped_names)
+        if not (self.method == b"HEAD" or status in (204, 304)):
+            length = len(body)
+        self.response_bytes = len(body)
+        self._deliver(
+            b"".join(
+                (
+                    respond.status_line(status, self._reply_reason),
+                    *lines,
+                    b"Content-Length: %d\r\n" % length if length >= 0 else b"",
+                    record.stamps(self, pending=False),
+                    self._connection_line(),
+                    b"\r\n",
+                    body,
+                )
+            )
+        )
+
+    # -- fallback
+
+    def reply_failed(self, fault: UpstreamFault, message: str) -> None:
+        reason = "timeout" if fault in respond.TIMEOUTS else "upstream_error"
+        if not self._head_sent and (self._holding_reply or not self._out):
+            self._holding_reply = False
+            self._out.clear()
+            self.error = fault.value
+            if self._may_fall_back(reason):
+                self.gateway.counts.upstream_error(fault)
+                self._leg = None
+                return
+        super().reply_failed(fault, message)
+
+    def _may_fall_back(self, reason: str) -> bool:
+        if self.mode != Mode.ENFORCE or reason not in self.guard.contract.fallback_on or not self._holding:
+            return False
+        return self._fall_back(max(self.rows, 1))
+
+    def _fall_back(self, rows: int) -> bool:
+        body = self.guard.fallback_reply(self.request_payload, self.head.content_encoding, rows)
+        if body is None:
+            return False
+        self.fallback_rows = tuple(range(rows))
+        self.verdict = record.fallen_back(self.verdict or ACCEPTED, rows)
+        self.answer(200, b"application/json", body)
+        return True
+
+    def _now(self) -> float:
+        return self.started_unix_ns / 1e9
+
+    def _finish(self, *, keep: bool) -> None:
+        if self._budgeted:
+            self.gateway.give_back(self._budgeted)
+            self._budgeted = 0
+        super()._finish(keep=keep)
+
+    def _cut(self) -> None:
+        if self._budgeted:
+            self.gateway.give_back(self._budgeted)
+            self._budgeted = 0
+        super()._cut()

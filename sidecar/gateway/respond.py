@@ -1,0 +1,170 @@
+"""The one place where errors become HTTP: problems of our own, in the caller's protocol or as RFC 9457."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any, Final
+
+from ..errors import UpstreamFault, WireFault
+from ..families import members
+from ..guard import GUARD_ERROR, Guard, Judged
+from ..problem import Disclosure, Problem
+from ..verdict import MAX_LISTED_VIOLATIONS
+
+PROBLEM_JSON: Final = "application/problem+json"
+_RETRY_AFTER_SECONDS: Final = 1
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_UPSTREAM: Final = {
+    UpstreamFault.CONNECT: (503, "upstream-unavailable", "the model server cannot be reached"),
+    UpstreamFault.SHED: (503, "overloaded", "too many requests are in flight"),
+    UpstreamFault.CONNECT_TIMEOUT: (504, "timeout", "the model server did not accept a connection in time"),
+    UpstreamFault.FIRST_BYTE_TIMEOUT: (504, "timeout", "the model server did not answer in time"),
+    UpstreamFault.IDLE_TIMEOUT: (504, "timeout", "the model server stopped in the middle of its answer"),
+    UpstreamFault.TOTAL_TIMEOUT: (504, "timeout", "the request took longer than it may"),
+    UpstreamFault.RESET: (502, "bad-upstream-answer", "the model server closed without an answer"),
+    UpstreamFault.TRUNCATED: (502, "bad-upstream-answer", "the model server's answer is incomplete"),
+    UpstreamFault.BAD_ANSWER: (502, "bad-upstream-answer", "the model server's answer is not valid HTTP"),
+}
+_UNREAD: Final = {
+    WireFault.MALFORMED: (400, "malformed-body"),
+    WireFault.AMBIGUOUS: (400, "malformed-body"),
+    WireFault.SHAPE: (422, "contract-violation"),
+    WireFault.UNSUPPORTED: (415, "unsupported-body"),
+    WireFault.TOO_LARGE: (413, "too-large"),
+}
+TIMEOUTS: Final = frozenset(
+    {
+        UpstreamFault.CONNECT_TIMEOUT,
+        UpstreamFault.FIRST_BYTE_TIMEOUT,
+        UpstreamFault.IDLE_TIMEOUT,
+        UpstreamFault.TOTAL_TIMEOUT,
+    }
+)
+
+
+def status_line(status: int, reason: bytes = b"") -> bytes:
+    """`HTTP/1.1 200 OK` with its CRLF; the reason phrase is the server's own where it sent one."""
+    return _STATUS_LINES.get((status, reason)) or b"HTTP/1.1 %d %b\r\n" % (status, reason or _phrase(status))
+
+
+def _phrase(status: int) -> bytes:
+    try:
+        return HTTPStatus(status).phrase.encode()
+    except ValueError:
+        return b""
+
+
+_STATUS_LINES: Final = {
+    (status.value, reason): b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
+    for status in HTTPStatus
+    for reason in {b"", status.phrase.encode()}
+}
+
+
+def upstream_problem(fault: UpstreamFault) -> Problem:
+    """What a caller is told when the model server failed; never its address."""
+    status, kind, detail = _UPSTREAM[fault]
+    return Problem(
+        status=status,
+        kind=kind,
+        title="The model did not answer",
+        detail=detail,
+        retry_after_seconds=_RETRY_AFTER_SECONDS if status == 503 else None,
+    )
+
+
+def overloaded(detail: str) -> Problem:
+    """Shed before anything was sent."""
+    return Problem(503, "overloaded", "Too busy", detail, retry_after_seconds=_RETRY_AFTER_SECONDS)
+
+
+def input_problem(guard: Guard, judged: Judged) -> Problem:
+    """Why a request was refused: 400, 413, 415 or 422; 503 when our own check failed."""
+    verdict = judged.verdict
+    disclosure = guard.disclosure
+    if judged.fault is not None:
+        status, kind = _UNREAD[judged.fault.fault]
+        where = f" at {judged.fault.pointer}" if judged.fault.pointer else ""
+        offset = f" (byte {judged.fault.offset})" if judged.fault.offset is not None else ""
+        detail = "" if disclosure is Disclosure.MINIMAL else f"{judged.fault.message}{where}{offset}"
+        return Problem(status, kind, "The body cannot be checked", detail, disclosure=disclosure)
+    if verdict.reason == GUARD_ERROR:
+        return Problem(
+            503, "contract-unavailable", "The check itself failed", "the owner of the policy has been told",
+            retry_after_seconds=_RETRY_AFTER_SECONDS, disclosure=disclosure,
+        )  # fmt: skip
+    refused = len(verdict.rejected_rows)
+    return Problem(
+        status=422,
+        kind="contract-violation",
+        title="The request breaks the input contract",
+        detail=f"{refused} of {judged.rows} rows were refused; nothing was sent to the model.",
+        contact=guard.identity.contact,
+        violations=verdict.violations,
+        violations_total=verdict.total,
+        rows=judged.rows,
+        rows_refused=refused,
+        disclosure=disclosure,
+    )
+
+
+def output_problem(guard: Guard, judged: Judged) -> Problem:
+    """Why the model's answer was withheld: 502."""
+    detail = "the model's answer breaks the output contract and the policy has no fallback for it"
+    if judged.fault is not None:
+        detail = "the model's answer cannot be read as the policy's protocol"
+    return Problem(
+        502,
+        "output-violation",
+        "The model's answer was withheld",
+        detail,
+        contact=guard.identity.contact,
+        violations=judged.verdict.violations,
+        violations_total=judged.verdict.total,
+        rows=judged.rows,
+        disclosure=guard.disclosure,
+    )
+
+
+def render(problem: Problem, protocol: str, accept: bytes) -> tuple[bytes, bytes]:
+    """(content type, body): the protocol's own error shape unless the caller asks for problem+json or it has none."""
+    if protocol and b"application/problem+json" not in accept:
+        member = members("sidecar.wire").get(protocol)
+        shaped = member.render(problem) if member is not None else None
+        if shaped is not None:
+            content_type, body = shaped
+            return content_type.encode(), body
+    return PROBLEM_JSON.encode(), problem_json(problem)
+
+
+def problem_json(problem: Problem) -> bytes:
+    """RFC 9457. Values of the body are never in it."""
+    document: dict[str, Any] = {
+        "type": f"urn:sidecar:problem:{problem.kind}",
+        "status": problem.status,
+        "title": problem.title,
+        "instance": f"urn:request:{problem.request_id}",
+    }
+    if problem.trace_id:
+        document["trace_id"] = problem.trace_id
+    if problem.disclosure is not Disclosure.MINIMAL:
+        document["detail"] = problem.detail
+        if problem.policy:
+            document["policy"] = problem.policy
+        if problem.contact:
+            document["contact"] = problem.contact
+        if problem.rows:
+            document["rows"] = {"received": problem.rows, "refused": problem.rows_refused}
+        if problem.violations:
+            full = problem.disclosure is Disclosure.FULL
+            shown = problem.violations[:MAX_LISTED_VIOLATIONS]
+            document["errors"] = [
+                {"pointer": f"#{violation.pointer}", "row": violation.row, "code": violation.code}
+                | ({"detail": violation.message} if full else {})
+                for violation in shown
+            ]
+            document["errors_total"] = problem.violations_total
+            document["errors_shown"] = len(shown)
+    return json.dumps(document, ensure_ascii=True, separators=(",", ":")).encode()
