@@ -195,17 +195,29 @@ def read_items(
         want = max(_CHUNK_BYTES, needed)
 
 
-def count_records(path: Path) -> int:
-    """The good frames of one segment; 0 when it cannot be read."""
+def open_segment(path: Path) -> tuple[int, Preamble | None] | None:
+    """(descriptor, preamble); None when retention has removed it."""
     try:
         file_descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        return 0
+        return None
     try:
-        preamble = read_preamble(file_descriptor)
+        return file_descriptor, read_preamble(file_descriptor)
+    except BaseException:
+        os.close(file_descriptor)
+        raise
+
+
+def count_records(path: Path) -> int:
+    """The frames of one segment, those with a damaged body too; 0 when it cannot be read."""
+    opened = open_segment(path)
+    if opened is None:
+        return 0
+    file_descriptor, preamble = opened
+    try:
         if preamble is None:
             return 0
         items = read_items(file_descriptor, preamble.salt, PREAMBLE_BYTES, complete=True)
-        return sum(isinstance(item, Frame) for item in items)
+        return sum(isinstance(item, Frame) or (isinstance(item, Damage) and item.reason == "body") for item in items)
     finally:
         os.close(file_descriptor)

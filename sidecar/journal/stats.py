@@ -57,7 +57,7 @@ class StatsPage:
             self._map = mmap.mmap(-1, PAGE_BYTES)
         view = memoryview(self._map)
         self.counters: memoryview = view[_HEADER_BYTES:_COUNTERS_END].cast("Q")
-        self.gauges: memoryview = view[_COUNTERS_END:PAGE_BYTES].cast("d")
+        self.gauges: memoryview[float] = view[_COUNTERS_END:PAGE_BYTES].cast("d")
         if bytes(view[: 8 + 16]) != _MAGIC + LAYOUT_DIGEST:
             view[:PAGE_BYTES] = bytes(PAGE_BYTES)
             view[: _HEADER.size] = _HEADER.pack(
