@@ -83,7 +83,7 @@ def _start_sidecar(
     health = pick(HEALTH_PORT, {port})
     data = folder / "data"
     command = [sys.executable, "-m", "sidecar", "serve", "--upstream", model.url, "--data", str(data)]
-    command += ["--listen", f"{HOST}:{port}", "--health", f"{HOST}:{health}"]
+    command += ["--listen", f"{HOST}:{port}", "--health", f"{HOST}:{health}", "--admin", "off", "--pre-stop", "0s"]
     for path in policies:
         command += ["--policy", str(path)]
     sidecar = Server("sidecar serve", command, folder / "sidecar.log")
@@ -109,7 +109,9 @@ def _choose_model(options: Options, folder: Path, terminal: Terminal) -> Model:
     port = pick(MODEL_PORT)
     found = None if options.stand_in else find_mlserver(options.mlserver)
     if found is None and options.mlserver is not None:
-        raise RuntimeSetupError(f"--mlserver {options.mlserver} has no bin/mlserver; name an environment with MLServer.")
+        raise RuntimeSetupError(
+            f"--mlserver {options.mlserver} has no bin/mlserver; name an environment with MLServer."
+        )
     if found is not None:
         try:
             with terminal.busy("training two scikit-learn models and starting MLServer") as tick:

@@ -26,10 +26,42 @@ def play(options: Options, terminal: Terminal) -> int:
         _show_addresses(running, terminal)
         terminal.say()
         if unexpected:
-            terminal.say(terminal.paint(f"{unexpected} expectations were not met; the end of the sidecar's log:", "red"))
+            terminal.say(
+                terminal.paint(f"{unexpected} expectations were not met; the end of the sidecar's log:", "red")
+            )
             terminal.say(running.sidecar.tail())
         else:
             terminal.say(terminal.paint(f"All {sent} requests went as expected.", "green"))
         if options.stay:
             _stay(running, terminal)
         return 1 if unexpected else 0
+
+
+def _show_addresses(running: Running, terminal: Terminal) -> None:
+    terminal.say()
+    terminal.say(terminal.paint("where to look", "bold"))
+    terminal.say(f"  ready     {running.health}/readyz")
+    terminal.say(f"  metrics   {running.health}/metrics")
+    terminal.say(f"  state     sidecar status --health {running.health}")
+    terminal.say(f"  records   sidecar log cat --data {running.data}")
+    terminal.say("  yourself  " + terminal.paint(curl_line(running.url), "cyan"))
+
+
+def curl_line(url: str) -> str:
+    """A request to paste: the clean iris, ready for a value to be spoilt."""
+    row = ", ".join(str(value) for value in SETOSA)
+    body = f'{{"inputs": [{{"name": "input-0", "shape": [1, 4], "datatype": "FP64", "data": [{row}]}}]}}'
+    return f"curl -i {url}/v2/models/iris/infer --json '{body}'"
+
+
+def _stay(running: Running, terminal: Terminal) -> None:
+    terminal.say()
+    terminal.say("Everything stays up until Ctrl-C.")
+    try:
+        while True:
+            for server in (running.model.server, running.sidecar):
+                if server.returncode is not None:
+                    raise RuntimeSetupError(f"{server.name} ended with exit code {server.returncode}.\n{server.tail()}")
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        terminal.say("\nstopping")

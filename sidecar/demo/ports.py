@@ -9,8 +9,8 @@ HOST = "127.0.0.1"
 
 
 def pick(preferred: int, taken: Collection[int] = ()) -> int:
-    """`preferred` if it is free on loopback, else any free port that is not in `taken`."""
-    if preferred not in taken and _is_free(preferred):
+    """`preferred` if it is free on loopback, else (or for 0) any free port that is not in `taken`."""
+    if preferred and preferred not in taken and _is_free(preferred):
         return preferred
     while True:
         with socket.socket() as probe:

@@ -13,7 +13,7 @@ SPECIES: Final = ("setosa", "versicolor", "virginica")
 
 @dataclass(frozen=True)
 class Expected:
-    """What must come back. `verdict` "" = the header must be absent; `answer` is a pattern the shown answer must hold."""
+    """What must come back. `verdict` "" = no such header; `answer` is a pattern that the shown answer must hold."""
 
     status: int
     verdict: str
