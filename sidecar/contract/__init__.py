@@ -13,4 +13,17 @@ for bad data.
   judge_request(rows, *, caller, now_seconds) -> Verdict
   judge_reply(rows, *, sent_rows, caller, now_seconds) -> Verdict
   stripped_headers: tuple[str, ...]               header-sourced slice_only features
+  fallback_values: Mapping[str, Value] | None     prediction → value, None where the policy has no fallback
+  fallback_on: frozenset[str]                     contract | timeout | upstream_error
+  on_guard_error: "pass" | "reject"               where enforcing; an observing contract always passes
+  errors: Disclosure                              what callers may see
+  may_enforce: bool                               whether any caller's verdicts are applied
 """
+
+from __future__ import annotations
+
+from .compile import compile_contract
+from .compiled import Compiled
+from .sections import ContractSection, Mode
+
+__all__ = ["Compiled", "ContractSection", "Mode", "compile_contract"]

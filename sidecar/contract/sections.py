@@ -79,8 +79,10 @@ class Checks:
     nullable: bool = key(False, doc="Whether null is a good value.")
     required: bool = key(True, doc="Whether the value must be there.")
     missing_values: tuple[Plain, ...] = key((), doc="Values that mean null, like -999 or NaN; turned into null first.")
-    on_violation: OnViolation = key(
-        "reject", doc="reject, fallback, drop, clamp, set_null, warn, ignore, or {replace: value}."
+    on_violation: OnViolation | None = key(
+        None,
+        doc="reject, fallback, drop, clamp, set_null, warn, ignore, or {replace: value}. "
+        "Default: reject; warn for slice_only features, which the model never sees.",
     )
     repair_alert_above: Share | None = key(None, doc="Alert when more than this share of rows is repaired.")
     unit: str = key("", doc="Unit of the value, for readers.")
@@ -150,7 +152,8 @@ class ContractSection:
     )
     on_bad_rows: Literal["reject_request", "drop_rows", "fallback"] = key(
         "reject_request",
-        doc="What a bad row does to its batch: refuse all, leave the row out, or answer it by fallback.",
+        doc="What a bad row does to its batch of two or more: refuse all, leave the row out, or answer it by fallback. "
+        "A bad single row is refused.",
     )
     unknown_features: Literal["reject", "strip", "warn", "ignore"] = key(
         "ignore", doc="What is done with names the contract does not have."

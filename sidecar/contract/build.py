@@ -1,0 +1,265 @@
+"""The keys of one value → its compiled checks, with every key that cannot be meant reported at its place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ..rows import Value
+from ..yamldoc import Plain
+from . import checks as make
+from .checks import Check, Checks
+from .kinds import COERCE, NUMERIC, Bad, Kind, Scalar, parse_kind, vector_coerce
+from .literals import ValueSet, number, read, read_sentinel
+from .patterns import PatternError, matcher
+from .report import Report
+from .sections import Checks as Keys
+from .timestamps import seconds_of
+
+_ORDERED: Final = NUMERIC | {Scalar.TIMESTAMP}
+_BOUNDS: Final[dict[str, Callable[[float, str], Check]]] = {
+    "min": make.minimum,
+    "max": make.maximum,
+    "exclusive_min": make.exclusive_minimum,
+    "exclusive_max": make.exclusive_maximum,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The checks of one value and what compiling its actions needs to know."""
+
+    kind: Kind
+    checks: Checks
+    sentinels: ValueSet
+    allowed: tuple[Value, ...] | None  # `values`, typed
+    low: Value  # the nearest values within the bounds, None where unbounded
+    high: Value
+
+
+def infer(keys: Keys, default: Plain | None) -> Kind:
+    """The type that the checks speak of. Nothing said: any JSON value."""
+    bounds = [plain for plain in (keys.min, keys.max, keys.exclusive_min, keys.exclusive_max) if plain is not None]
+    if keys.pattern:
+        return Kind(Scalar.STRING)
+    if keys.not_in_future or keys.max_age is not None or any(seconds_of(plain.text) is not None for plain in bounds):
+        return Kind(Scalar.TIMESTAMP)
+    if keys.values:
+        classes = {read(plain, Kind(Scalar.JSON)).__class__ for plain in keys.values}
+        whole = {frozenset({int}): Scalar.INT, frozenset({bool}): Scalar.BOOL}.get(frozenset(classes))
+        return Kind(whole or (Scalar.FLOAT if classes <= {int, float} else Scalar.CATEGORY))
+    if bounds or keys.multiple_of is not None or keys.finite is not None:
+        return Kind(Scalar.FLOAT)
+    if keys.min_length is not None or keys.max_length is not None:
+        return Kind(Scalar.STRING)
+    if default is not None:
+        kind = read(default, Kind(Scalar.JSON)).__class__
+        found = {bool: Scalar.BOOL, int: Scalar.FLOAT, float: Scalar.FLOAT, str: Scalar.STRING}.get(kind)
+        return Kind(found or Scalar.JSON)
+    return Kind(Scalar.JSON)
+
+
+def build(keys: Keys, report: Report, default: Plain | None = None) -> Built | None:
+    """Compile the checks; None when the type itself is unknown."""
+    if keys.type:
+        try:
+            kind = parse_kind(keys.type)
+        except ValueError as error:
+            report.at("type").error("unknown-type", str(error))
+            return None
+    else:
+        kind = infer(keys, default)
+    _fits(keys, kind, report)
+    found: list[Check] = []
+    limits = _bounds(keys, kind, report, found)
+    if keys.multiple_of is not None and kind.scalar in NUMERIC:
+        step = _read_number(keys.multiple_of, report.at("multiple_of"))
+        if step is not None and step <= 0:
+            report.at("multiple_of").error("contradictory-bounds", "multiple_of must be above 0")
+        elif step is not None:
+            found.append(_lift(make.multiple_of(step, keys.multiple_of.text), kind))
+    sentinels = _sentinels(keys, kind, report)
+    _lengths(keys, kind, report, found)
+    if keys.pattern and kind.scalar in (Scalar.STRING, Scalar.CATEGORY):
+        try:
+            found.append(_lift(make.matching(keys.pattern, matcher(keys.pattern)), kind))
+        except PatternError as error:
+            report.at("pattern").error("bad-pattern", str(error), error.hint)
+    if kind.scalar is Scalar.TIMESTAMP:
+        if keys.not_in_future:
+            found.append(make.not_in_future())
+        if keys.max_age is not None:
+            found.append(make.max_age(keys.max_age, f"{keys.max_age:g} seconds"))
+    allowed = _values(keys, kind, report, found, sentinels)
+    if kind.scalar is Scalar.CATEGORY and keys.values is None:
+        report.error("no-values", "a category needs `values`", "list them, or use type: string")
+    coerce = vector_coerce(kind) if kind.shape else COERCE[kind.scalar]
+    finite = kind.scalar is Scalar.FLOAT and keys.finite is not False
+    checks = Checks(kind, coerce, finite, tuple(found))
+    low, high = _nearest(limits, kind)
+    if low is not None and high is not None and low > high:
+        report.error("contradictory-bounds", "no value is within these bounds", "check min and max")
+    return Built(kind, checks, sentinels, allowed, low, high)
+
+
+def _lift(check: Check, kind: Kind, *, finite: bool = False) -> Check:
+    if not kind.shape:
+        return check
+    return make.each_bound(check) if finite else make.each(check)
+
+
+def _fits(keys: Keys, kind: Kind, report: Report) -> None:
+    """Checks that a value of this type cannot have."""
+    scalar = kind.scalar
+    asked: list[tuple[str, bool, bool]] = [
+        *[(name, getattr(keys, name) is not None, scalar in _ORDERED) for name in _BOUNDS],
+        ("multiple_of", keys.multiple_of is not None, scalar in NUMERIC),
+        ("pattern", bool(keys.pattern), scalar in (Scalar.STRING, Scalar.CATEGORY)),
+        ("values", keys.values is not None, scalar not in (Scalar.TIMESTAMP, Scalar.BYTES, Scalar.JSON)),
+        ("min_length", keys.min_length is not None, bool(kind.shape) or scalar in (Scalar.STRING, Scalar.BYTES)),
+        ("max_length", keys.max_length is not None, bool(kind.shape) or scalar in (Scalar.STRING, Scalar.BYTES)),
+        ("finite", keys.finite is not None, scalar is Scalar.FLOAT),
+        ("not_in_future", keys.not_in_future, scalar is Scalar.TIMESTAMP),
+        ("max_age", keys.max_age is not None, scalar is Scalar.TIMESTAMP),
+        ("missing_values", bool(keys.missing_values), not kind.shape),
+    ]
+    for name, present, fits in asked:
+        if present and not fits:
+            what = f"a vector of {scalar}" if kind.shape else f"a {scalar}"
+            report.at(name).error(
+                "check-does-not-fit", f"{what} cannot have `{name}`", "change the type or drop the key"
+            )
+
+
+def _read_number(plain: Plain, report: Report) -> int | float | None:
+    try:
+        return number(plain)
+    except ValueError as error:
+        report.error("bad-value", str(error))
+        return None
+
+
+def _bounds(keys: Keys, kind: Kind, report: Report, found: list[Check]) -> dict[str, float]:
+    """Bounds by name; timestamps in seconds."""
+    limits: dict[str, float] = {}
+    if kind.scalar not in _ORDERED:
+        return limits
+    for name, check in _BOUNDS.items():
+        plain: Plain | None = getattr(keys, name)
+        if plain is None:
+            continue
+        bound: float | None
+        if kind.scalar is Scalar.TIMESTAMP:
+            bound = seconds_of(plain.text)
+            if bound is None:
+                report.at(name).error(
+                    "bad-value", "must be an RFC 3339 timestamp with a zone, like 2026-01-31T12:00:00Z"
+                )
+        else:
+            bound = _read_number(plain, report.at(name))
+        if bound is not None:
+            limits[name] = bound
+            found.append(
+                _lift(check(bound, plain.text), kind, finite=kind.scalar is Scalar.INT or keys.finite is not False)
+            )
+    return limits
+
+
+def _nearest(limits: dict[str, float], kind: Kind) -> tuple[Value, Value]:
+    """The smallest and the largest value within the bounds, in the type's own class; None where there is no bound."""
+    whole = kind.scalar is Scalar.INT
+    lows: list[float] = []
+    highs: list[float] = []
+    for name, bound in limits.items():
+        side, up = (lows, True) if name.endswith("min") else (highs, False)
+        if whole:
+            edge: float = math.ceil(bound) if up else math.floor(bound)
+            if name.startswith("exclusive") and edge == bound:
+                edge += 1 if up else -1
+        elif name.startswith("exclusive"):
+            edge = math.nextafter(bound, math.inf if up else -math.inf)
+        else:
+            edge = float(bound) if abs(bound) <= 2**53 else bound
+        side.append(edge)
+    return (max(lows) if lows else None), (min(highs) if highs else None)
+
+
+def _lengths(keys: Keys, kind: Kind, report: Report, found: list[Check]) -> None:
+    noun = make.noun_of(kind)
+    for name, length in (("min_length", keys.min_length), ("max_length", keys.max_length)):
+        if length is not None and length < 0:
+            report.at(name).error("contradictory-bounds", "a length is 0 or more")
+        elif length is not None and (kind.shape or kind.scalar in (Scalar.STRING, Scalar.BYTES)):
+            found.append(make.shortest(length, noun) if name == "min_length" else make.longest(length, noun))
+    if keys.min_length is not None and keys.max_length is not None and keys.min_length > keys.max_length:
+        report.at("min_length").error("contradictory-bounds", "min_length is above max_length")
+
+
+def _sentinels(keys: Keys, kind: Kind, report: Report) -> ValueSet:
+    values: list[Value] = []
+    for position, plain in enumerate(keys.missing_values):
+        try:
+            values.append(read_sentinel(plain, kind))
+        except ValueError as error:
+            report.at("missing_values", position).error("bad-value", str(error))
+    return ValueSet(values)
+
+
+def _values(
+    keys: Keys, kind: Kind, report: Report, found: list[Check], sentinels: ValueSet
+) -> tuple[Value, ...] | None:
+    """`values`, typed, and their check; members that no row can have are pointed out."""
+    if keys.values is None or kind.scalar in (Scalar.TIMESTAMP, Scalar.BYTES, Scalar.JSON):
+        return None
+    if not keys.values:
+        report.at("values").error("no-values", "values is empty: no value could pass", "list the values allowed")
+        return None
+    element = Kind(kind.scalar)
+    allowed: list[Value] = []
+    seen = ValueSet(())
+    for position, plain in enumerate(keys.values):
+        place = report.at("values", position)
+        try:
+            value = read(plain, element)
+        except ValueError as error:
+            place.error("bad-value", str(error))
+            continue
+        if value in seen:
+            place.warning("duplicate-value", "this value is listed twice")
+            continue
+        if not kind.shape:
+            _reachable(value, found, sentinels, place)
+        allowed.append(value)
+        seen = ValueSet(allowed)
+    found.append(_lift(make.one_of(allowed, seen), kind))
+    return tuple(allowed)
+
+
+def _reachable(value: Value, found: Sequence[Check], sentinels: ValueSet, place: Report) -> None:
+    if value in sentinels:
+        place.warning("unreachable-value", "missing_values turns this value into null first", "drop it from one list")
+        return
+    for check in found:
+        if not check.holds(value, 0.0):
+            place.warning("unreachable-value", f"`{check.name}` refuses this value", "drop it, or change the check")
+
+
+def literal(plain: Plain, built: Built, report: Report) -> Value | Bad:
+    """A value that a policy sets, which must hold the value's own checks. `Bad` when it is reported."""
+    try:
+        value = read(plain, built.kind)
+    except ValueError as error:
+        report.error("bad-value", str(error))
+        return Bad.TYPE
+    timed = [check for check in built.checks.all if check.name not in ("not_in_future", "max_age")]
+    static = Checks(built.kind, built.checks.coerce, built.checks.finite, tuple(timed))
+    broken = static.broken(value, 0.0)
+    if broken:
+        sentences = static.sentences()
+        report.error(
+            "breaks-own-checks", "; ".join(sentences[check] for check in broken), "set a value that is allowed"
+        )
+        return Bad.TYPE
+    return value

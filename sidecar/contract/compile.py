@@ -1,0 +1,264 @@
+"""`contract:` → `Compiled`, or the reasons why not. Everything that can be known before the first request is."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from ..rows import MISSING, TypedFeature, Value
+from ..verdict import Action
+from ..yamldoc import Finding
+from .build import Built, build, literal
+from .cell import REPAIRS, Cell, screen_for
+from .compiled import Compiled
+from .kinds import NUMERIC, Bad, Scalar
+from .literals import read
+from .report import Report
+from .sections import Checks, ContractSection, Feature, ModeByCaller, Prediction, ReplaceWith
+from .typed import ANYTHING, typed
+
+_ACTIONS: Final[dict[str, Action]] = {
+    "reject": Action.REJECT,
+    "fallback": Action.FALLBACK,
+    "drop": Action.REJECT,  # a dropped row needs an answer that is taken apart; until then it is refused
+    "clamp": Action.CLAMP,
+    "set_null": Action.SET_NULL,
+    "warn": Action.WARN,
+    "ignore": Action.IGNORE,
+}
+_HEADER: Final = "header:"
+
+
+def compile_contract(section: ContractSection) -> tuple[Compiled | None, list[Finding]]:
+    """The contract ready to judge, and its findings; None when one of them is an error.
+
+    Paths of findings are relative to the contract section: `("features", "age", "default")`.
+    """
+    report = Report()
+    _say_what_waits(section, report)
+    fallback = _fallback(section, report)
+    cells: list[Cell] = []
+    types: dict[str, TypedFeature | None] = {}
+    for name, feature in section.features.items():
+        if feature.role == "ignored":
+            types[name] = ANYTHING
+            continue
+        built = build(feature, report.at("features", name), feature.default)
+        if built is None:
+            continue
+        cell = _feature_cell(name, feature, built, report.at("features", name), fallback)
+        cells.append(cell)
+        types[name] = typed(cell, built.allowed)
+    answers: list[Cell] = []
+    reply_types: dict[str, TypedFeature | None] = {}
+    for name, prediction in section.prediction.items():
+        place = report.at("prediction", name)
+        built = build(prediction, place)
+        if built is None:
+            continue
+        cell = _cell(name, f"prediction.{name}.", prediction, built, place, fallback)
+        answers.append(cell)
+        reply_types[name] = typed(cell, built.allowed)
+    if report.failed:
+        return None, report.findings
+    modes = section.mode if isinstance(section.mode, ModeByCaller) else ModeByCaller(section.mode)
+    sources = {name: feature.from_ for name, feature in section.features.items()}
+    return (
+        Compiled(
+            features=MappingProxyType(sources),
+            predictions=tuple(dict.fromkeys((*section.prediction, *(fallback or ())))),
+            closed=section.unknown_features != "ignore",
+            stripped_headers=_stripped(section),
+            fallback_values=MappingProxyType(fallback) if fallback is not None else None,
+            fallback_on=frozenset(section.fallback.on) if section.fallback is not None else frozenset(),
+            on_guard_error=section.on_guard_error or "reject",
+            errors=section.errors,
+            default_mode=modes.default,
+            caller_modes=MappingProxyType(dict(modes.callers)),
+            cells=tuple(cells),
+            answers=tuple(answers),
+            unknown=Action(section.unknown_features),
+            bad_rows_fall_back=section.on_bad_rows == "fallback",
+            request_proof=_proof(types),
+            reply_proof=_proof(reply_types),
+        ),
+        report.findings,
+    )
+
+
+def _proof(types: Mapping[str, TypedFeature | None]) -> Mapping[str, TypedFeature] | None:
+    proven = {name: kind for name, kind in types.items() if kind is not None}
+    return MappingProxyType(proven) if len(proven) == len(types) else None
+
+
+def _stripped(section: ContractSection) -> tuple[str, ...]:
+    return tuple(
+        feature.from_[len(_HEADER) :].strip().lower()
+        for feature in section.features.values()
+        if feature.role == "slice_only" and feature.from_.startswith(_HEADER)
+    )
+
+
+def _say_what_waits(section: ContractSection, report: Report) -> None:
+    """Keys that are read and kept, but that this version does nothing about."""
+    for position, rule in enumerate(section.rules):
+        report.at("rules", position).not_acted_on(f"rule `{rule.id}` is not evaluated")
+    if section.candidate:
+        report.at("candidate").not_acted_on("the candidate contract is not judged")
+    if section.on_bad_rows == "drop_rows":
+        report.at("on_bad_rows").not_acted_on("rows are not dropped: a bad row refuses its request")
+    for kind, members in (("features", section.features), ("prediction", section.prediction)):
+        for name, keys in members.items():
+            place = report.at(kind, name)
+            if keys.on_violation == "drop":
+                place.at("on_violation").not_acted_on("rows are not dropped: they are rejected")
+            if keys.repair_alert_above is not None:
+                place.at("repair_alert_above").not_acted_on("the share of repairs is not watched")
+            if isinstance(keys, Feature) and keys.watch is not None:
+                place.at("watch").not_acted_on("windows are not watched")
+            if isinstance(keys, Feature) and keys.use:
+                place.at("use").not_acted_on("definitions of other contracts are not taken over")
+
+
+def _fallback(section: ContractSection, report: Report) -> dict[str, Value] | None:
+    """The typed fallback values: complete, or None."""
+    place = report.at("fallback")
+    if section.fallback is None:
+        if section.on_bad_rows == "fallback":
+            report.at("on_bad_rows").error(
+                "fallback-without-values",
+                "there is no `fallback:` to answer bad rows with",
+                "add fallback: {values: …}",
+            )
+        return None
+    given = section.fallback.values
+    if not given:
+        place.error("fallback-without-values", "fallback needs `values`", "add values: {NAME: VALUE}")
+        return {}
+    for name in section.prediction:
+        if name not in given:
+            place.at("values").error(
+                "fallback-value-missing", f"there is no fallback value for `{name}`", f"add {name}: VALUE"
+            )
+    values: dict[str, Value] = {}
+    for name, plain in given.items():
+        prediction = section.prediction.get(name)
+        near = difflib.get_close_matches(name, section.prediction, n=1)
+        if prediction is None and near and near[0] not in given:
+            place.at("values", name).error(
+                "unknown-prediction", f"there is no prediction `{name}`; did you mean `{near[0]}`?"
+            )
+            continue
+        # Exempt from the prediction's checks (a fallback may well be a value the model must not give), not of its type.
+        quiet = Report()
+        built = build(prediction or Prediction(), quiet, plain)
+        if built is None:
+            continue
+        try:
+            values[name] = read(plain, built.kind)
+        except ValueError as error:
+            place.at("values", name).error("bad-value", str(error))
+    return values
+
+
+def _feature_cell(
+    name: str, feature: Feature, built: Built, report: Report, fallback: Mapping[str, Value] | None
+) -> Cell:
+    from_header = feature.from_.startswith(_HEADER)
+    if from_header and not feature.from_[len(_HEADER) :].strip():
+        report.at("from").error("bad-source", "header: needs a name", "write header:x-region")
+    if from_header and (built.kind.shape or built.kind.scalar in (Scalar.JSON, Scalar.BYTES)):
+        report.at("type").error("check-does-not-fit", "a header cannot hold a vector, bytes or JSON")
+    default: Value = MISSING
+    if feature.default is not None:
+        read_default = literal(feature.default, built, report.at("default"))
+        default = MISSING if isinstance(read_default, Bad) else read_default
+    unrepairable = (
+        f"a {feature.role} feature is never changed"
+        if feature.role in ("key", "slice_only")
+        else "a header is never changed"
+        if from_header
+        else ""
+    )
+    if unrepairable:
+        for key, repairs in (
+            ("default", feature.default is not None),
+            ("on_violation", isinstance(feature.on_violation, ReplaceWith) or feature.on_violation in REPAIRS),
+        ):
+            if repairs:
+                report.at(key).error("not-repairable", unrepairable, "use reject, fallback, warn or ignore")
+    return _cell(name, f"{name}.", feature, built, report, fallback, default=default, fixed=bool(unrepairable))
+
+
+def _cell(
+    name: str,
+    prefix: str,
+    keys: Checks,
+    built: Built,
+    report: Report,
+    fallback: Mapping[str, Value] | None,
+    *,
+    default: Value = MISSING,
+    fixed: bool = False,
+) -> Cell:
+    place = report.at("on_violation")
+    replacement: Value = MISSING
+    feature = keys if isinstance(keys, Feature) else None
+    slice_only = feature is not None and feature.role == "slice_only"
+    if isinstance(keys.on_violation, ReplaceWith):
+        action = Action.REPLACE
+        replacement = literal(keys.on_violation.replace, built, place.at("replace"))
+    else:
+        action = _ACTIONS[keys.on_violation or ("warn" if slice_only else "reject")]
+    if action is Action.FALLBACK and not fallback:
+        place.error("fallback-without-values", "there are no fallback values", "add fallback: {values: …}")
+    if action is Action.SET_NULL and not keys.nullable:
+        place.error("null-not-allowed", "set_null would set what the value may not be", "add nullable: true")
+    if action is Action.CLAMP:
+        _clampable(keys, built, place)
+    checks, sentinels = built.checks, built.sentinels
+    texts = [value for value in built.allowed or () if value.__class__ is str]
+    only_texts = built.allowed is not None and len(texts) == len(built.allowed)
+    return Cell(
+        name=name,
+        prefix=prefix,
+        checks=checks,
+        sentences={**checks.sentences(), **_ABSENCE, "deprecated": "is deprecated: leave it out"},
+        sentinels=sentinels,
+        nullable=keys.nullable,
+        required=keys.required and (feature is None or feature.lifecycle == "active"),
+        default=default,
+        action=action,
+        replacement=replacement,
+        low=built.low,
+        high=built.high,
+        fixed=fixed,
+        slice_only=slice_only,
+        from_header=feature is not None and feature.from_.startswith(_HEADER),
+        deprecated=feature is not None and feature.lifecycle == "deprecated",
+        screen=screen_for(checks, sentinels, built.low, built.high, frozenset(texts) if only_texts else None),
+    )
+
+
+_ABSENCE: Final = {
+    "required": "must be there",
+    "null": "must not be null",
+    "default": "is filled in when it is missing or null",
+    "missing_values": "stands for null",
+}
+
+
+def _clampable(keys: Checks, built: Built, place: Report) -> None:
+    if built.kind.scalar not in NUMERIC or built.kind.shape:
+        place.error("clamp-does-not-fit", "clamp works on int and float", "use {replace: VALUE}, reject or warn")
+        return
+    if built.low is None and built.high is None:
+        place.error("clamp-without-bounds", "clamp needs a bound", "add min or max")
+    for bound in (built.low, built.high):
+        broken = built.checks.broken(bound, 0.0) if bound is not None else ()
+        if broken:
+            place.error(
+                "breaks-own-checks", f"the bound {bound} that clamp sets breaks `{broken[0]}`", "move the bound"
+            )

@@ -1,0 +1,92 @@
+"""A contract ready to judge: immutable, shared by all requests of one policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ..problem import Disclosure
+from ..rows import Rows, TypedFeature, Value
+from ..verdict import ACCEPTED, Action, Outcome, Verdict, Violation
+from . import judge
+from .cell import Cell
+from .sections import Mode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """One contract. All methods are pure and raise nothing for bad data.
+
+    `features` maps names to their `from:` in policy order; `predictions` names what answers hold, checked or set by
+    fallback; `closed` says that the exact path must see unknown names; `on_guard_error` counts where enforcing.
+    """
+
+    features: Mapping[str, str]
+    predictions: tuple[str, ...]
+    closed: bool
+    stripped_headers: tuple[str, ...]
+    fallback_values: Mapping[str, Value] | None
+    fallback_on: frozenset[str]
+    on_guard_error: Literal["pass", "reject"]
+    errors: Disclosure
+    default_mode: Mode
+    caller_modes: Mapping[str, Mode]
+    cells: tuple[Cell, ...]
+    answers: tuple[Cell, ...]
+    unknown: Action
+    bad_rows_fall_back: bool
+    request_proof: Mapping[str, TypedFeature] | None
+    reply_proof: Mapping[str, TypedFeature] | None
+
+    def mode(self, caller: str) -> Mode:
+        """The mode in force for a caller by name."""
+        return self.caller_modes.get(caller, self.default_mode)
+
+    @property
+    def may_enforce(self) -> bool:
+        """Whether any caller's verdicts are applied."""
+        return self.default_mode is Mode.ENFORCE or Mode.ENFORCE in self.caller_modes.values()
+
+    def request_types(self) -> Mapping[str, TypedFeature] | None:
+        """Types that prove a request clean: no violation and no change, in any mode. None: no types can."""
+        return self.request_proof
+
+    def reply_types(self) -> Mapping[str, TypedFeature] | None:
+        """As `request_types`, for answers; {} where predictions are not checked."""
+        return self.reply_proof
+
+    def judge_request(self, rows: Rows, *, caller: str, now_seconds: float) -> Verdict:
+        """The verdict on the rows of a request. `now_seconds` is wall time since the epoch."""
+        mode = self.mode(caller)
+        if mode is Mode.OFF:
+            judgement = judge.only_strips(self.cells, rows)
+        else:
+            judgement = judge.examine(self.cells, rows, now_seconds)
+            if self.closed and rows.unknown:
+                judge.name_unknown(judgement, rows.unknown, self.unknown, len(self.cells))
+        return judge.decide(judgement, rows, mode, bad_rows_fall_back=self.bad_rows_fall_back)
+
+    def judge_reply(self, rows: Rows, *, sent_rows: int, caller: str, now_seconds: float) -> Verdict:
+        """The verdict on an answer to `sent_rows` rows. Fallback rows carry their values as changes."""
+        mode = self.mode(caller)
+        if mode is Mode.OFF or not self.answers:
+            return ACCEPTED
+        if rows.count != sent_rows:
+            return _wrong_count(sent_rows, mode)
+        return judge.decide(
+            judge.examine(self.answers, rows, now_seconds),
+            rows,
+            mode,
+            bad_rows_fall_back=self.bad_rows_fall_back,
+            fallback_values=self.fallback_values,
+        )
+
+
+def _wrong_count(sent_rows: int, mode: Mode) -> Verdict:
+    """An answer whose rows cannot be told apart: refused whole, for no row of it has a known place."""
+    sentence = f"must have one row for each of the {sent_rows} rows sent"
+    violations = (Violation("prediction.rows", "", 0, "", Action.REJECT, sentence),)
+    if mode is not Mode.ENFORCE:
+        return Verdict(Outcome.OBSERVED, Outcome.REJECTED, violations, 1)
+    return Verdict(Outcome.REJECTED, Outcome.REJECTED, violations, 1, rejected_rows=tuple(range(sent_rows)))

@@ -1,0 +1,170 @@
+"""Cells over rows → one verdict: all checks for all rows; the worst action decides a row, rows decide the request.
+
+Precedence per row: reject > fallback > repair > warn. All violations are counted; the weightiest are listed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from ..rows import MISSING, Change, Rows, Value
+from ..verdict import ACCEPTED, MAX_LISTED_VIOLATIONS, Action, Outcome, Verdict, Violation
+from .cell import Cell
+from .sections import Mode
+
+_WEIGHT: Final[dict[Action, int]] = {
+    Action.REJECT: 4,
+    Action.FALLBACK: 3,
+    Action.DROP: 3,
+    Action.CLAMP: 2,
+    Action.REPLACE: 2,
+    Action.DEFAULT: 2,
+    Action.SET_NULL: 2,
+    Action.STRIP: 2,
+    Action.WARN: 1,
+    Action.IGNORE: 0,
+}
+_REJECT, _FALLBACK, _REPAIR, _WARN = 4, 3, 2, 1
+
+# Codes travel in headers, metrics and records; a name that a caller made up must not.
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
+_NAME_LENGTH: Final = 64
+
+
+class _Found(NamedTuple):
+    """One violation, sortable: the heaviest first, then by row, then in policy order."""
+
+    lightness: int
+    row: int
+    order: int
+    code: str
+    feature: str
+    action: Action
+    sentence: str
+    in_body: bool
+
+
+@dataclass(slots=True)
+class Judgement:
+    """What all cells of a batch say, before the batch is decided."""
+
+    found: list[_Found] = field(default_factory=list)
+    worst: dict[int, int] = field(default_factory=dict)  # row → the weight of its heaviest action
+    repairs: list[Change] = field(default_factory=list)
+    strips: list[Change] = field(default_factory=list)  # hold in every mode
+
+    def note(self, row: int, order: int, code: str, feature: str, action: Action, sentence: str, in_body: bool) -> None:
+        weight = _WEIGHT[action]
+        self.found.append(_Found(-weight, row, order, code, feature, action, sentence, in_body))
+        if weight > self.worst.get(row, -1):
+            self.worst[row] = weight
+
+
+def examine(cells: Sequence[Cell], rows: Rows, now_seconds: float) -> Judgement:
+    """Every cell of every row."""
+    judgement = Judgement()
+    columns = rows.columns
+    for order, cell in enumerate(cells):
+        column = columns[cell.name]
+        if cell.slice_only and not cell.from_header:
+            judgement.strips += strips_of(cell, column)
+        for row in cell.screen(column):
+            value = column[row]
+            examined = cell.examine(value, now_seconds)
+            if not examined.broken:
+                continue
+            for check, action in examined.broken:
+                sentence = cell.sentences[check]
+                judgement.note(row, order, cell.prefix + check, cell.name, action, sentence, not cell.from_header)
+            if examined.repaired is not MISSING:
+                judgement.repairs.append(Change(row, cell.name, examined.repaired))
+    return judgement
+
+
+def only_strips(cells: Sequence[Cell], rows: Rows) -> Judgement:
+    """Nothing is judged: only what is taken out in every mode."""
+    judgement = Judgement()
+    for cell in cells:
+        if cell.slice_only and not cell.from_header:
+            judgement.strips += strips_of(cell, rows.columns[cell.name])
+    return judgement
+
+
+def strips_of(cell: Cell, column: Sequence[Value]) -> list[Change]:
+    """Changes that take one column out of the body."""
+    return [Change(row, cell.name, MISSING) for row, value in enumerate(column) if value is not MISSING]
+
+
+def name_unknown(judgement: Judgement, unknown: Mapping[str, Iterable[int]], action: Action, order: int) -> None:
+    """Names that the body has and the contract has not."""
+    for name, where in unknown.items():
+        code = "unknown." + _UNSAFE.sub("_", name[:_NAME_LENGTH])
+        for row in where:
+            judgement.note(row, order, code, name, action, "is not a feature of this contract", True)
+            if action is Action.STRIP:
+                judgement.repairs.append(Change(row, name, MISSING))
+
+
+def decide(
+    judgement: Judgement,
+    rows: Rows,
+    mode: Mode,
+    *,
+    bad_rows_fall_back: bool,
+    fallback_values: Mapping[str, Value] | None = None,
+) -> Verdict:
+    """The verdict of a batch. With `fallback_values` (answers) fallback rows get these as changes."""
+    found, worst = judgement.found, judgement.worst
+    strips = tuple(judgement.strips)
+    if not found:
+        return Verdict(Outcome.OK, changes=strips) if strips else ACCEPTED
+    rejected = [row for row, weight in worst.items() if weight == _REJECT]
+    fallback = [row for row, weight in worst.items() if weight == _FALLBACK]
+    if rejected and bad_rows_fall_back and rows.count > 1:
+        fallback += rejected
+        rejected = []
+    repaired = sum(1 for weight in worst.values() if weight == _REPAIR)
+    if rejected:
+        would = Outcome.REJECTED
+    elif fallback:
+        would = Outcome.FALLBACK
+    elif repaired:
+        would = Outcome.REPAIRED
+    else:
+        would = Outcome.OBSERVED if _WARN in worst.values() else Outcome.OK
+    listed = _listed(found, rows)
+    if mode is not Mode.ENFORCE:
+        outcome = Outcome.OK if would is Outcome.OK else Outcome.OBSERVED
+        return Verdict(outcome, would, listed, len(found), strips)
+    if rejected:
+        return Verdict(would, would, listed, len(found), rejected_rows=tuple(sorted(rejected)))
+    fallback.sort()
+    changes: list[Change] = judgement.strips + judgement.repairs
+    if fallback:
+        left = set(fallback)
+        changes = [change for change in changes if change.row not in left]
+        if fallback_values is not None:
+            changes += [Change(row, name, value) for row in fallback for name, value in fallback_values.items()]
+    return Verdict(
+        would, would, listed, len(found), tuple(changes), fallback_rows=tuple(fallback), repaired_rows=repaired
+    )
+
+
+def _listed(found: list[_Found], rows: Rows) -> tuple[Violation, ...]:
+    found.sort(key=lambda one: one[:3])
+    return tuple(
+        [
+            Violation(
+                one.code,
+                one.feature,
+                one.row,
+                rows.pointer(one.feature, one.row) if one.in_body else "",
+                one.action,
+                one.sentence,
+            )
+            for one in found[:MAX_LISTED_VIOLATIONS]
+        ]
+    )
