@@ -1,0 +1,108 @@
+"""`python -m bench`: measure, print, and leave nothing running."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from . import environments, report
+from .failure import BenchError
+from .load import PinnedLoad
+from .processes import cores
+from .rounds import Timing, run_rounds
+from .soak import soak
+from .stage import DIRECT, REFERENCE, kinds, stage
+
+# Measured twice in every round: what two instances of one system differ by is noise.
+TWINS: Final = ("envoy", "sidecar")
+QUICK: Final = Timing(rounds=2, seconds=3, paced_seconds=1.5)
+FULL: Final = Timing(rounds=5, seconds=6, paced_seconds=3)
+
+
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the gateway beside its peers.")
+    parser.add_argument("what", nargs="?", choices=["micro"], help="micro: where the microseconds go, without sockets")
+    parser.add_argument("--quick", action="store_true", help="2 rounds of 3 s instead of 5 of 6 s")
+    parser.add_argument("--rounds", type=int, help="how often each system is measured")
+    parser.add_argument("--seconds", type=float, help="length of a saturation run; fixed-rate runs last half of it")
+    parser.add_argument("--no-latency", action="store_true", help="saturation only")
+    parser.add_argument("--systems", help=f"comma-separated, of: {', '.join(kinds())}; direct and envoy always run")
+    parser.add_argument("--soak", type=int, metavar="N", help="send N requests to the sidecar and watch its memory")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="every run, and the summary")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where journals and logs go (default .cache/bench)")
+    return parser.parse_args(words)
+
+
+def timing(options: argparse.Namespace) -> Timing:
+    base = QUICK if options.quick else FULL
+    seconds = options.seconds or base.seconds
+    rounds = options.rounds or base.rounds
+    if rounds < 1 or seconds < 1:
+        raise BenchError("--rounds and --seconds must be at least 1")
+    return Timing(rounds, seconds, 0.0 if options.no_latency else seconds / 2)
+
+
+def labels(systems: str | None) -> tuple[list[str], frozenset[str]]:
+    """(what to start, what the user named and must therefore run). BenchError for a name that is none."""
+    named = [name.strip() for name in systems.split(",")] if systems else []
+    unknown = sorted(set(named) - set(kinds()))
+    if unknown:
+        raise BenchError(f"--systems: unknown {', '.join(unknown)}; there are {', '.join(kinds())}")
+    wanted = list(dict.fromkeys([DIRECT, REFERENCE, *(named or kinds())]))
+    twins = [f"{name}/2" for name in TWINS if name in wanted]
+    return [*wanted, *twins], frozenset([DIRECT, REFERENCE, *named])
+
+
+def compare(options: argparse.Namespace, folder: Path) -> None:
+    wanted, must_run = labels(options.systems)
+    plan = timing(options)
+    load = PinnedLoad(cores()[0], folder)
+    with stage(wanted, folder, must_run=must_run) as running:
+        for label, reason in running.left_out.items():
+            print(f"left out: {label}: {reason}", file=sys.stderr)
+        results = run_rounds(running.instances, load, plan)
+        print(report.text(results, running.instances, running.left_out, plan))
+        if options.json:
+            found = report.document(results, running.instances, running.left_out, plan)
+            options.json.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    options = arguments()
+    # SIGTERM ends everything in the same order as Ctrl-C.
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        if options.what == "micro":
+            from . import micro  # needs the sidecar’s own packages, the rest does not
+
+            micro.main()
+            return 0
+        parent = options.data or environments.ROOT / ".cache" / "bench"
+        parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=parent) as folder:
+            if options.soak:
+                soak(options.soak, Path(folder).resolve())
+            else:
+                compare(options, Path(folder).resolve())
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("bench: stopped, everything that was started has ended", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

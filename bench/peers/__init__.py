@@ -1,0 +1,1 @@
+"""Programs that run inside the peers' own environments, with the contract of `bench/policy.yaml` written by hand."""

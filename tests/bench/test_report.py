@@ -1,0 +1,83 @@
+"""What a reader is told."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bench.load import Saturation
+from bench.openloop import Paced
+from bench.report import document, summary, text
+from bench.rounds import Measured, Timing
+from bench.stage import Instance
+from bench.systems.direct import Direct
+from bench.systems.envoy import Envoy
+
+TIMING = Timing(2, 6.0, 3.0)
+INSTANCES = {
+    "direct": Instance("direct", Direct(), 1, None),
+    "envoy": Instance("envoy", Envoy(), 2, None),
+    "envoy/2": Instance("envoy/2", Envoy(), 3, None),
+}
+
+
+def measured(rate: float, cpu: float | None = None, errors: dict[str, int] | None = None) -> Measured:
+    return Measured(Saturation(int(rate * 6), 6.0, 1.0, 2.0, errors or {}), cpu, 0.06)
+
+
+def paced(one: Measured, p99_ms: float, errors: dict[str, int] | None = None) -> Measured:
+    run = Paced(500.0, 490.0, 1500, 1.0, 1.5, p99_ms, 0.01, errors or {})
+    direct = Paced(500.0, 500.0, 1500, 0.25, 0.3, 0.5, 0.01, {"reset": 1})
+    return Measured(one.saturation, one.cpu_seconds, one.stolen_seconds, run, direct)
+
+
+RESULTS = {
+    "direct": [measured(8000.0), measured(4000.0)],
+    "envoy": [paced(measured(2000.0, 0.6), 1.5), paced(measured(1000.0, 0.6), 2.5)],
+    "envoy/2": [paced(measured(1800.0), 1.5), paced(measured(1100.0, None, {"status": 3}), 2.0, {"closed": 2})],
+}
+
+
+def test_ratios_hold_within_a_round_though_the_machine_halved_its_speed() -> None:
+    found = summary("direct", RESULTS)
+    assert found["requests_per_second"] == {"median": 6000.0, "low": 4000.0, "high": 8000.0}
+    assert found["times_reference"] == {"median": 4.0, "low": 4.0, "high": 4.0}
+
+
+def test_added_latency_is_a_difference_within_a_round() -> None:
+    found = summary("envoy", RESULTS)["paced"]
+    assert found["added_p99_ms"] == {"median": 1.5, "low": 1.0, "high": 2.0}
+    assert found["kept_share"] == 0.98
+
+
+def test_cpu_is_per_request() -> None:
+    assert summary("envoy", RESULTS)["cpu_us_per_request"] == pytest.approx(
+        {"median": 75.0, "low": 50.0, "high": 100.0}
+    )
+    assert "cpu_us_per_request" not in summary("direct", RESULTS)
+
+
+def test_errors_are_in_the_table_wherever_they_happened() -> None:
+    lines = text(RESULTS, INSTANCES, {}, TIMING).splitlines()
+    assert any("envoy/2" in line and "3 status" in line for line in lines)
+    assert any("envoy/2" in line and "2 closed" in line and "2 direct_reset" in line for line in lines)
+
+
+def test_noise_and_what_was_left_out_are_said() -> None:
+    said = text(RESULTS, INSTANCES, {"nginx": "not installed"}, TIMING)
+    assert "A/A envoy: 1.00 times itself (0.90–1.10)" in said
+    assert "2 rounds say nothing certain about p99" in said
+    assert "took up to 1.0% of a core away" in said
+    assert "left out: nginx: not installed" in said
+
+
+def test_enough_rounds_need_no_warning() -> None:
+    assert "nothing certain" not in text(RESULTS, INSTANCES, {}, Timing(10, 6.0, 3.0))
+
+
+def test_the_document_is_plain_json_with_every_run() -> None:
+    found = json.loads(json.dumps(document(RESULTS, INSTANCES, {}, TIMING)))
+    assert len(found["rounds"]["envoy"]) == 2
+    assert found["rounds"]["envoy"][1]["paced"]["p99_ms"] == 2.5
+    assert found["systems"]["direct"].startswith("The upstream itself")
