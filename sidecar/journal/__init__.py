@@ -3,3 +3,28 @@
 In: encoded records and payload bytes. Out: checked frames, in order, each once. Never: a network, a policy, an
 exception into a request; a write to a file this process did not create.
 """
+
+from __future__ import annotations
+
+from .cursor import Cursor, Position
+from .reader import Read, Reader, ReaderCounts
+from .retention import Hold
+from .settings import JournalSettings
+from .stats import StatsPage, fold_dead, page_path, read_page, read_pages
+from .writer import Writer
+
+__all__ = [
+    "Cursor",
+    "Hold",
+    "JournalSettings",
+    "Position",
+    "Read",
+    "Reader",
+    "ReaderCounts",
+    "StatsPage",
+    "Writer",
+    "fold_dead",
+    "page_path",
+    "read_page",
+    "read_pages",
+]

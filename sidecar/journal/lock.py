@@ -54,6 +54,21 @@ class StreamLock:
         os.close(self.file_descriptor)
 
 
+def is_written(folder: Path) -> bool:
+    """Whether a live process writes this stream."""
+    try:
+        file_descriptor = os.open(folder / _LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file_descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file_descriptor)
+    return False
+
+
 def last_state(directory: Path, stream: str, lock: StreamLock) -> tuple[int, int]:
     """(last sequence used, records written) of a stream that nobody writes now."""
     sequence, records = lock.remembered()
