@@ -1,0 +1,197 @@
+"""What no key can say alone: a contract that compiles and fits its protocol, URLs we may dial, policies that do not
+meet, and what this version reads but does not act on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Final
+
+from ..contract import compile_contract
+from ..yamldoc import Finding, Parsed
+from .model import PLANNED, protocols
+from .platform import CloudEvents, Kafka, Platform
+from .sections import Policy
+from .urls import allowed, environment_word, fault_of, host_of
+
+Path = tuple[str | int, ...]
+
+_POLICY_NOT_YET: Final[dict[Path, str]] = {
+    ("slices",): "reports do not group by slice",
+    ("shadow",): "no candidate gets copies of requests",
+    ("watch",): "nothing is watched over windows",
+    ("feedback", "label"): "labels are taken and recorded, not joined",
+    ("feedback", "holdout"): "no prediction is held out",
+    ("feedback", "perturb"): "no prediction is perturbed",
+    ("feedback", "loops"): "no loop is looked for",
+    ("capture", "sample"): "every record is kept in the journal",
+    ("capture", "hide"): "records in the journal hold what was sent",
+    ("model", "digest"): "the model's version is compared, its digest is not",
+}
+_PLATFORM_NOT_YET: Final[dict[Path, str]] = {
+    ("archive",): "records stay in the journal until its own limits",
+    ("forward",): "no record is sent elsewhere",
+    ("shared",): "replicas share nothing",
+    ("trace",): "no span is exported; the ids are in the headers and in the record",
+}
+
+
+def of_policy(parsed: Parsed[Policy], today: date | None) -> list[Finding]:
+    """Findings about one policy as resolved."""
+    policy = parsed.draft
+    if policy is None:
+        return []
+    findings = [*_contract(parsed, policy), *_protocol(policy), *_addresses(_dialled(policy))]
+    if policy.owner is None:
+        hint = "owner: {team: …, contact: …}: refused callers are shown the contact"
+        findings.append(Finding("owner.missing", f"nobody owns `{policy.name}`", hint, "warning", ("policy",)))
+    due = policy.lineage.review_by if policy.lineage is not None else None
+    if due is not None and today is not None and due < today.isoformat():
+        message = f"`{policy.name}` was to be reviewed by {due}"
+        findings.append(Finding("review.due", message, "", "warning", ("lineage", "review_by")))
+    findings.extend(_not_yet(parsed, _POLICY_NOT_YET))
+    return [parsed.place(finding) for finding in findings]
+
+
+def of_platform(parsed: Parsed[Platform]) -> list[Finding]:
+    """Findings about the platform as resolved."""
+    platform = parsed.draft
+    if platform is None:
+        return []
+    findings = [*_addresses(_sinks(platform)), *_not_yet(parsed, _PLATFORM_NOT_YET)]
+    if platform.callers.from_ == "xfcc" or platform.callers.from_.startswith("jwt:"):
+        message = f"not acted on in this version: callers are not read from `{platform.callers.from_}`"
+        findings.append(Finding("not-acted-on", message, "name a header", "warning", ("callers", "from")))
+    return [parsed.place(finding) for finding in findings]
+
+
+def across(policies: Sequence[Parsed[Policy]], platform: Parsed[Platform]) -> list[Finding]:
+    """Findings about policies and platform together: hosts, and requests that two policies would judge."""
+    findings: list[Finding] = []
+    if platform.draft is not None:
+        dialled = [platform.place(finding) for finding in _hosts(platform.draft, _sinks(platform.draft))]
+        findings.extend(dialled)
+        for parsed in policies:
+            if parsed.draft is not None:
+                found = _hosts(platform.draft, _dialled(parsed.draft))
+                findings.extend(parsed.place(finding) for finding in found)
+    findings.extend(_meetings([parsed for parsed in policies if parsed.draft is not None]))
+    return findings
+
+
+# -- one policy
+
+
+def _contract(parsed: Parsed[Policy], policy: Policy) -> Iterator[Finding]:
+    """The contract's own findings, but for those that only follow from a key already reported."""
+    broken = [finding.path for finding in parsed.findings if finding.severity == "error" and len(finding.path) > 1]
+    features = {path[2] for path in broken if path[:2] == ("contract", "features") and len(path) > 2}
+    compiled, found = compile_contract(policy.contract)
+    for finding in found:
+        path = ("contract", *finding.path)
+        if any(path[:3] == other[:3] for other in broken):
+            continue
+        if path[1:2] == ("rules",) and any(f"{name}" in finding.message for name in features):
+            continue
+        yield Finding(finding.code, finding.message, finding.hint, finding.severity, path)
+    if compiled is None or policy.model.wire is None or any(path[0] in ("contract", "model") for path in broken):
+        return
+    try:
+        policy.model.wire.bind(compiled.features, compiled.predictions)
+    except ValueError as error:
+        yield Finding("model.mapping", str(error), "", "error", ("model",))
+
+
+def _protocol(policy: Policy) -> Iterator[Finding]:
+    name = policy.model.protocol
+    if policy.model.wire is None and name in PLANNED and protocols().get(name) is None:
+        message = f"not acted on in this version: bodies of protocol {name} pass unchecked (refused where enforcing)"
+        hint = f"checked are {', '.join(word for word, cls in protocols().items() if cls is not None)}"
+        yield Finding("not-acted-on", message, hint, "warning", ("model", "protocol"))
+
+
+def _not_yet(parsed: Parsed[Policy] | Parsed[Platform], table: dict[Path, str]) -> Iterator[Finding]:
+    for path, consequence in table.items():
+        if parsed.states(path):
+            dotted = ".".join(str(step) for step in path)
+            message = f"`{dotted}` is not acted on in this version: {consequence}"
+            yield Finding("not-acted-on", message, "", "warning", path)
+
+
+# -- what is dialled
+
+
+def _dialled(policy: Policy) -> list[tuple[Path, str]]:
+    found: list[tuple[Path, str]] = []
+    if policy.upstream.url is not None:
+        found.append((("upstream", "url"), policy.upstream.url))
+    found.extend((("shadow", at, "upstream"), shadow.upstream) for at, shadow in enumerate(policy.shadow))
+    return found
+
+
+def _sinks(platform: Platform) -> list[tuple[Path, str]]:
+    found: list[tuple[Path, str]] = []
+    if platform.upstream.url is not None:
+        found.append((("upstream", "url"), platform.upstream.url))
+    for at, forward in enumerate(platform.forward):
+        match forward.sink:
+            case Kafka(bootstrap=bootstrap):
+                found.extend((("forward", at, "bootstrap"), address.strip()) for address in bootstrap.split(","))
+            case CloudEvents(url=url):
+                found.append((("forward", at, "url"), url))
+    return found
+
+
+def _addresses(dialled: Sequence[tuple[Path, str]]) -> Iterator[Finding]:
+    for path, url in dialled:
+        fault = fault_of(url)
+        if fault:
+            yield Finding("url.address", f"`{url}`: {fault}", "", "error", path)
+
+
+def _hosts(platform: Platform, dialled: Sequence[tuple[Path, str]]) -> Iterator[Finding]:
+    for path, url in dialled:
+        host = host_of(url)
+        if platform.hosts is not None and not allowed(host, platform.hosts):
+            hint = f"hosts: [{', '.join(platform.hosts)}]" if platform.hosts else "`hosts: []` allows none"
+            yield Finding("url.host", f"the host `{host}` is not in `hosts:`", hint, "error", path)
+        word = environment_word(host)
+        if word and platform.environment in ("production", "prod", "live"):
+            message = f"`{host}` says {word}, and this is {platform.environment}"
+            yield Finding("url.environment", message, "is this the right URL?", "warning", path)
+
+
+# -- policies that meet
+
+
+def _meetings(policies: Sequence[Parsed[Policy]]) -> Iterator[Finding]:
+    """Each request is judged by one policy, so no two may claim the same one."""
+    names: dict[str, Parsed[Policy]] = {}
+    claims: dict[tuple[str, str], Parsed[Policy]] = {}
+    for parsed in policies:
+        policy = parsed.draft
+        assert policy is not None
+        first = names.setdefault(policy.name, parsed)
+        if first is not parsed:
+            message = f"a second policy named `{policy.name}`; the first is {_where(first)}"
+            yield parsed.place(Finding("policy.twice", message, "give it a name of its own", path=("policy",)))
+        what, claim, path = _claim(policy)
+        other = claims.setdefault(claim, parsed)
+        if other is not parsed and other.draft is not None:
+            message = f"`{policy.name}` and `{other.draft.name}` ({_where(other)}) both judge {what}"
+            hint = "give each its own `model.name` or `model.path`"
+            yield parsed.place(Finding("policy.overlap", message, hint, path=path))
+
+
+def _claim(policy: Policy) -> tuple[str, tuple[str, str], Path]:
+    model = policy.model
+    if model.path is not None:
+        return f"the path `{model.path}`", ("path", model.path.rstrip("/") or "/"), ("model", "path")
+    if model.name is not None:
+        return f"the model `{model.name}`", ("name", model.name), ("model", "name")
+    return "every model that no other policy names", ("nameless", ""), ("model",)
+
+
+def _where(parsed: Parsed[Policy]) -> str:
+    line, _ = parsed.locate(("policy",))
+    return f"{parsed.file}:{line}"

@@ -1,0 +1,327 @@
+"""Trees + shapes → values. Every fault becomes a finding and binding goes on, so one run tells all of them.
+
+A broken value is replaced by its key's default (or left out of its list or mapping): the draft that comes out serves
+further checks of the same run, and is never used when there is an error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+from .nodes import Items, Keys, Node, Place, Scalar, show
+from .scalars import amount, integer, number
+from .shapes import (
+    Anything,
+    Field,
+    ListOf,
+    MapOf,
+    Number,
+    OneOf,
+    Section,
+    SectionOf,
+    Shape,
+    Text,
+    Truth,
+    Words,
+    section,
+)
+from .vocabulary import Finding, Plain, Unit
+from .wording import elsewhere, examples, expects, matches, nearest
+
+Path: TypeAlias = tuple[str | int, ...]
+
+
+class _Broken:
+    """Stands for a value that could not be read."""
+
+
+BROKEN: Final = _Broken()
+
+
+class Binder:
+    """One document being bound; `findings` grows, nothing is raised."""
+
+    def __init__(self, root: type[Any]) -> None:
+        self.root = root
+        self.findings: list[Finding] = []
+
+    def report(self, code: str, message: str, place: Place, path: Path, hint: str = "") -> _Broken:
+        """Note a problem; the value it was about is broken."""
+        finding = Finding(code, message, hint, path=path, file=place.file, line=place.line, column=place.column)
+        self.findings.append(finding)
+        return BROKEN
+
+    def bind(self, node: Node, shape: Shape, path: Path) -> Any:
+        """The value of a node, or BROKEN."""
+        match shape:
+            case SectionOf(cls):
+                return self._section(node, section(cls), path)
+            case MapOf(value):
+                return self._mapping(node, value, path)
+            case ListOf(item):
+                return self._list(node, item, path)
+            case Anything():
+                return self._plain(node, path)
+            case OneOf():
+                return self._one_of(node, shape, path)
+            case _:
+                if isinstance(node, Scalar):
+                    return self._scalar(node, shape, path)
+                return self._wrong(node, shape, path)
+
+    def _wrong(self, node: Node, shape: Shape, path: Path) -> _Broken:
+        here = "a list" if isinstance(node, Items) else "a section" if isinstance(node, Keys) else ""
+        if isinstance(node, Scalar):
+            here = "nothing" if node.text == "" and not node.quoted else show(node.text)
+        hint = "write a value, or take the key out" if here == "nothing" else examples(shape)
+        return self.report("value.type", f"{_name(path)} expects {expects(shape)}, not {here}", node.place, path, hint)
+
+    # -- collections
+
+    def _mapping(self, node: Node, shape: Shape, path: Path) -> Any:
+        if not isinstance(node, Keys):
+            return self._wrong(node, MapOf(shape), path)
+        values = {}
+        for name, (place, child) in node.entries.items():
+            if not name:
+                self.report("value.type", f"{_name(path)} has an empty name", place, path, "give it a name")
+                continue
+            value = self.bind(child, shape, (*path, name))
+            if value is not BROKEN:
+                values[name] = value
+        return values
+
+    def _list(self, node: Node, shape: Shape, path: Path) -> Any:
+        if not isinstance(node, Items):
+            return self._wrong(node, ListOf(shape), path)
+        values = [self.bind(item, shape, (*path, position)) for position, item in enumerate(node.items)]
+        return tuple(value for value in values if value is not BROKEN)
+
+    def _plain(self, node: Node, path: Path) -> Any:
+        if isinstance(node, Scalar):
+            if node.text == "" and not node.quoted:
+                return self._wrong(node, Anything(), path)
+            # A plain scalar over several lines, or a lone `-` in a flow list, has no plain spelling of its own.
+            return Plain(node.text, node.quoted or "\n" in node.text or node.text == "-")
+        if isinstance(node, Items):
+            items = [self._plain(item, (*path, position)) for position, item in enumerate(node.items)]
+            return BROKEN if any(item is BROKEN for item in items) else Plain(items=tuple(items))
+        return self._wrong(node, Anything(), path)
+
+    def _one_of(self, node: Node, shape: OneOf, path: Path) -> Any:
+        if isinstance(node, Keys | Items):
+            wanted = (SectionOf, MapOf) if isinstance(node, Keys) else (ListOf, Anything)
+            for option in shape.options:
+                if isinstance(option, wanted):
+                    return self.bind(node, option, path)
+            return self._wrong(node, shape, path)
+        if shape.nullable and (_is_off(node, shape) or (node.is_null and node.text)):
+            return None
+        scalars = [option for option in shape.options if not isinstance(option, SectionOf | MapOf | ListOf)]
+        if len(scalars) == 1:
+            return self.bind(node, scalars[0], path)
+        for option in scalars:
+            trial = Binder(self.root)
+            value = trial.bind(node, option, path)
+            if value is not BROKEN:
+                return value
+        return self._wrong_word(node, shape, path)
+
+    # -- scalars
+
+    def _scalar(self, node: Scalar, shape: Shape, path: Path) -> Any:
+        match shape:
+            case Text(rule):
+                if node.is_null:
+                    hint = "" if node.text == "" else f'for the text write "{node.text}"'
+                    return self._wrong(node, shape, path) if not hint else self._null(node, path, hint)
+                if rule is not None and not matches(rule, node.text):
+                    message = f"{_name(path)} expects {rule.says}, not {show(node.text)}"
+                    return self.report("value.text", message, node.place, path)
+                return node.text
+            case Truth():
+                if not node.quoted and node.text in ("true", "false"):
+                    return node.text == "true"
+                return self._not_a_truth(node, path)
+            case Number():
+                return self._number(node, shape, path)
+            case Words(values):
+                for word, value in values:
+                    if node.text == word and not (node.is_null and not word):
+                        return value
+                return self._wrong_word(node, shape, path)
+        return self._wrong(node, shape, path)
+
+    def _null(self, node: Scalar, path: Path, hint: str) -> _Broken:
+        return self.report("value.type", f"{_name(path)} expects text, not null", node.place, path, hint)
+
+    def _not_a_truth(self, node: Scalar, path: Path) -> _Broken:
+        plain = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+        word = plain.get(node.text.lower(), node.text.lower() if node.text.lower() in ("true", "false") else "")
+        hint = f"write {word}" + (", without quotes" if node.quoted else "") if word else "write true or false"
+        message = f"{_name(path)} expects true or false, not {show(node.text)}"
+        return self.report("value.type", message, node.place, path, hint)
+
+    def _number(self, node: Scalar, shape: Number, path: Path) -> Any:
+        if node.is_null:
+            return self._wrong(node, shape, path)
+        if shape.unit is None and node.quoted:
+            message = f"{_name(path)} expects a number, not the quoted text {show(node.text)}"
+            return self.report("value.type", message, node.place, path, "take the quotes out")
+        try:
+            if shape.unit is not None:
+                value: float = amount(node.text, shape.unit)
+            else:
+                value = integer(node.text) if shape.whole else number(node.text)
+        except ValueError as error:
+            hint = ""
+            if node.text in ("off", "none", "None") and shape.unit is not None:
+                hint = "this one cannot be switched off"
+            elif shape.unit is Unit.SHARE and not node.text.endswith("%"):
+                hint = examples(shape)
+            return self.report("value.type", f"{_name(path)} {error}, not {show(node.text)}", node.place, path, hint)
+        low, high = shape.bounds.minimum, shape.bounds.maximum
+        if (low is not None and value < low) or (high is not None and value > high):
+            wanted = f"from {low:g}" if high is None else f"up to {high:g}" if low is None else f"{low:g} to {high:g}"
+            message = f"{_name(path)} expects {expects(shape)} {wanted}, not {show(node.text)}"
+            return self.report("value.range", message, node.place, path)
+        return value
+
+    def _wrong_word(self, node: Scalar, shape: Shape, path: Path) -> _Broken:
+        options = shape.options if isinstance(shape, OneOf) else (shape,)
+        words = [word for option in options if isinstance(option, Words) for word, _ in option.values]
+        if node.text == "" and not node.quoted:
+            return self._wrong(node, shape, path)
+        guess = nearest(node.text, words)
+        hint = f"did you mean {show(guess)}?" if guess else ""
+        message = f"{_name(path)} expects {expects(shape)}, not {show(node.text)}"
+        return self.report("value.choice" if words else "value.type", message, node.place, path, hint)
+
+    # -- sections
+
+    def _section(self, node: Node, found: Section, path: Path) -> Any:
+        if not isinstance(node, Keys):
+            return self._wrong(node, SectionOf(found.cls), path)
+        before = len(self.findings)
+        values: dict[str, Any] = {}
+        whole = True
+        further, known = self._variant_fields(node, found)
+        meant: set[str] = set()  # keys that a misspelled one stands for: not reported a second time as missing
+        for name, (place, _) in node.entries.items():
+            if name not in found.fields and name not in further:
+                meant.add(self._unknown(name, place, found, known, path, node))
+        for field in found.fields.values():
+            if field.make_default is None and field.name in meant and field.name not in node.entries:
+                whole = False
+                continue
+            value = self._field(node, field, path)
+            if value is BROKEN:
+                whole = False
+            else:
+                values[field.attribute] = value
+        if found.variants is not None:
+            values[found.variant_attribute] = self._variant(node, found, path)
+        if not whole:
+            return BROKEN
+        return self._make(found.cls, values, node.place, path, clean=len(self.findings) == before)
+
+    def _field(self, node: Keys, field: Field, path: Path) -> Any:
+        """The value of one key; its default where it is absent or broken; BROKEN where there is no default."""
+        entry = node.entries.get(field.name)
+        value: Any = BROKEN
+        if entry is not None:
+            value = self.bind(entry[1], field.shape, (*path, field.name))
+        elif field.make_default is None:
+            self.report("key.missing", f"{_name(path)} needs the key `{field.name}`", node.place, path, field.doc)
+        if value is BROKEN and field.make_default is not None:
+            return field.make_default()
+        return value
+
+    def _make(self, cls: type[Any], values: dict[str, Any], place: Place, path: Path, *, clean: bool) -> Any:
+        try:
+            made = cls(**values)
+        except ValueError as error:  # a dataclass that checks itself
+            return self.report("value.section", f"{_name(path)}: {error}", place, path)
+        problems: Callable[[], Iterable[Finding]] | None = getattr(made, "problems", None)
+        if clean and problems is not None:
+            for finding in problems():
+                self.findings.append(dataclasses.replace(finding, path=(*path, *finding.path)))
+        return made
+
+    def _variant_fields(self, node: Keys, found: Section) -> tuple[Mapping[str, Field], Mapping[str, list[str]]]:
+        """The keys the selected variant takes (all variants' keys where none is selected), and every key's owners."""
+        if found.variants is None:
+            return {}, {}
+        classes = found.variants.classes()
+        owners: dict[str, list[str]] = {}
+        every: dict[str, Field] = {}
+        for word, cls in classes.items():
+            for name, field in section(cls).fields.items() if cls is not None else ():
+                if name not in found.fields:
+                    owners.setdefault(name, []).append(word)
+                    every[name] = field
+        tag = node.get(found.tag.name)
+        cls = classes.get(tag.text) if isinstance(tag, Scalar) else None
+        return (every if cls is None else section(cls).fields), owners
+
+    def _variant(self, node: Keys, found: Section, path: Path) -> Any:
+        assert found.variants is not None
+        tag = node.get(found.tag.name)
+        if not isinstance(tag, Scalar):
+            return None
+        classes = found.variants.classes()
+        cls = classes.get(tag.text)
+        if cls is None:
+            if tag.text not in classes and isinstance(found.tag.shape, Text):  # Words has said so already
+                words = Words(tuple((word, word) for word in classes))
+                self._wrong_word(tag, words, (*path, found.tag.name))
+            return None
+        values: dict[str, Any] = {}
+        for field in section(cls).fields.values():
+            value = self._field(node, field, path)
+            if value is BROKEN:
+                return None
+            values[field.attribute] = value
+        made = self._make(cls, values, node.place, path, clean=True)
+        return None if made is BROKEN else made
+
+    def _unknown(
+        self, name: str, place: Place, found: Section, owners: Mapping[str, list[str]], path: Path, node: Keys
+    ) -> str:
+        """Report a key that is none; the key it was probably meant to be, or nothing."""
+        if name in owners:
+            tag = node.get(found.tag.name)
+            word = tag.text if isinstance(tag, Scalar) else ""
+            message = f"`{found.tag.name}: {word}` has no key {show(name)}"
+            hint = f"it is a key of {found.tag.name} {', '.join(owners[name])}"
+            self.report("key.unknown", message, place, (*path, name), hint)
+            return ""
+        known = [*found.fields, *owners]
+        guess = nearest(name, known)
+        home = elsewhere(self.root, name)
+        if guess and difflib.SequenceMatcher(None, name, guess).ratio() > 0.75:
+            hint = f"did you mean `{guess}`?"
+        elif home:
+            hint = f"`{name}` is a key of {home}: check the indent"
+        elif guess:
+            hint = f"did you mean `{guess}`?"
+        else:
+            hint = f"keys here: {', '.join(sorted(known))}"
+        self.report("key.unknown", f"{_name(path)} has no key {show(name)}", place, (*path, name), hint)
+        return guess if hint.startswith("did you mean") else ""
+
+
+def _name(path: Path) -> str:
+    if not path:
+        return "the document"
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return show(text, 80)
+
+
+def _is_off(node: Scalar, shape: OneOf) -> bool:
+    return node.text == "off" and any(isinstance(option, Number) for option in shape.options)
