@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench lock clean peers mlserver
+.PHONY: help demo test check bench docs lock clean peers mlserver
 
 help:
 	@printf '%s\n' \
@@ -20,6 +20,7 @@ help:
 	  'make test    run the whole test suite' \
 	  'make check   every gate: format, lint, types, import directions, tests with coverage' \
 	  'make bench   measure the sidecar beside other proxies (ARGS="…" goes to python -m bench)' \
+	  'make docs    write the tables of README.md and policies/README.md anew' \
 	  'make lock    write the lock files anew' \
 	  'make clean   remove the environments and everything that was built'
 
@@ -38,6 +39,9 @@ check: $(VENV)/.dev mlserver
 
 bench: $(VENV)/.dev peers
 	$(VENV)/bin/python -m bench $(ARGS)
+
+docs: $(VENV)/.dev
+	$(VENV)/bin/python -m tests.documentation
 
 # --- environments: each is one lock file; a stamp inside says it is complete --------------------------------------
 
@@ -74,13 +78,13 @@ $(VENVS)/%/.made: requirements/%.lock | $(VENV)/.made
 # A real model server, 530 MB on disk. Without it the demo serves a small model of its own, and some tests skip.
 mlserver: | $(VENV)/.made
 	@[ -e $(VENVS)/mlserver/.made ] || echo 'installing MLServer into $(VENVS)/mlserver (530 MB, once)' >&2
-	@mkdir -p $(VENVS); $(MAKE) --no-print-directory $(VENVS)/mlserver/.made 2>$(VENVS)/mlserver.log || \
+	@mkdir -p $(VENVS); $(MAKE) --no-print-directory -s $(VENVS)/mlserver/.made 2>$(VENVS)/mlserver.log || \
 	  { echo 'MLServer could not be installed; what needs it is skipped. Why:' >&2; tail -n 3 $(VENVS)/mlserver.log >&2; }
 
 # What the benchmark compares with; a peer that cannot be installed is left out and said so.
 peers: | $(VENV)/.made
 	@for each in bench mitmproxy; do \
-	  $(MAKE) --no-print-directory $(VENVS)/$$each/.made 2>$(VENVS)/$$each.log || \
+	  $(MAKE) --no-print-directory -s $(VENVS)/$$each/.made 2>$(VENVS)/$$each.log || \
 	    { echo "the peers of requirements/$$each.lock could not be installed. Why:" >&2; tail -n 3 $(VENVS)/$$each.log >&2; }; done
 
 # --- lock files: every hash of every file, and no address of any package index -------------------------------------

@@ -1,6 +1,6 @@
 """The parts of the documents that come from the code, and how they are written anew: `make docs`.
 
-A page has `<!-- begin NAME -->` and `<!-- end NAME -->`; between them stands what `TABLES[NAME]()` says.
+A page has `<!-- begin NAME -->` and `<!-- end NAME -->`; between them stands what `PARTS[NAME]()` says.
 """
 
 from __future__ import annotations
@@ -12,8 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.cli import build_parser
+from sidecar.policy import Policy
+from sidecar.policy.platform import Platform
 from sidecar.runtime.settings import SETTINGS
 from sidecar.telemetry.metrics import TABLE
+from sidecar.yamldoc import schema_of
+
+from . import policy_reference
 
 ROOT: Final = Path(__file__).parents[1]
 PAGES: Final = (ROOT / "README.md", ROOT / "policies" / "README.md")
@@ -39,8 +44,8 @@ def commands() -> str:
     """Every command, with its sub-commands."""
     rows = []
     for name, (parser, text) in subcommands(build_parser()).items():
-        inner = "\\|".join(subcommands(parser))
-        rows.append((f"`sidecar {name}{' ' + inner if inner else ''}`", text))
+        inner = " ".join(["", "|".join(subcommands(parser))]).rstrip()
+        rows.append((f"`sidecar {name}{inner}`", text))
     return table(("command", "does"), rows)
 
 
@@ -56,15 +61,40 @@ def metrics() -> str:
     return table(("metric", "type", "labels", "what"), rows)
 
 
-TABLES: Final[dict[str, Callable[[], str]]] = {"commands": commands, "flags": flags, "metrics": metrics}
+def policy_keys() -> str:
+    """Every key of a policy, then those of sidecar.yaml that a policy does not have."""
+    parts = []
+    seen: set[str] = set()
+    for title, schema in (("A policy", schema_of(Policy)), ("sidecar.yaml", schema_of(Platform))):
+        parts.append(f"## {title}")
+        for path, sentence, rows in policy_reference.sections(schema, seen):
+            parts += [f"### `{path}`"] if path else []
+            parts += [sentence, table(("key", "what", "default"), rows)]
+    return "\n\n".join(parts)
+
+
+PARTS: Final[dict[str, Callable[[], str]]] = {
+    "commands": commands,
+    "flags": flags,
+    "metrics": metrics,
+    "policy-keys": policy_keys,
+}
 
 
 def render(page: str) -> str:
-    """The page with every table of `TABLES` written anew."""
-    for name, make in TABLES.items():
-        pattern = rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)"
-        page = re.sub(pattern, lambda found: f"{found[1]}{make()}\n{found[2]}", page, flags=re.DOTALL)  # noqa: B023
+    """The page with every part of `PARTS` written anew."""
+    for name, make in PARTS.items():
+        begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->"
+        if begin in page:
+            before, _, rest = page.partition(begin)
+            page = f"{before}{begin}{make()}\n{end}{rest.partition(end)[2]}"
     return page
+
+
+def policies_of(page: str) -> list[str]:
+    """The policies in a page's YAML blocks."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
+    return [document for block in blocks for document in block.split("---\n")]
 
 
 if __name__ == "__main__":

@@ -7,21 +7,25 @@ import httpx
 from .story import STORY, Received, Step, differences, shown
 from .terminal import Terminal
 
-_INDENT = 8
+_INDENT = 12
 _STYLES = {"ok": "green", "observed": "yellow", "repaired": "yellow", "fallback": "cyan", "rejected": "red"}
 
 
-def hold(url: str, terminal: Terminal) -> tuple[int, int]:
-    """(requests sent, requests that did not go as expected)."""
-    sent = unexpected = 0
+def hold(url: str, terminal: Terminal) -> tuple[list[Received], list[str]]:
+    """What came back, in order, and what was not as expected."""
+    answers: list[Received] = []
+    unexpected: list[str] = []
     with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
         for chapter in STORY:
             terminal.say()
             terminal.say(terminal.paint(chapter.title, "bold"))
             for step in chapter.steps:
-                sent += 1
-                unexpected += not _show(step, _send(client, step), terminal)
-    return sent, unexpected
+                received = _send(client, step)
+                found = differences(step.expected, received)
+                _show(step, received, found, terminal)
+                answers.append(received)
+                unexpected += [f"{step.title}: {difference}" for difference in found]
+    return answers, unexpected
 
 
 def _send(client: httpx.Client, step: Step) -> Received:
@@ -30,31 +34,22 @@ def _send(client: httpx.Client, step: Step) -> Received:
         reply = client.request(step.method, step.path, content=step.body, headers=headers)
     except httpx.TransportError as error:
         return Received(0, "", f"no answer: {error}")
-    model = step.path.split("/")[3]
-    return Received(
-        reply.status_code,
-        reply.headers.get("x-contract-verdict", ""),
-        shown(model, reply.status_code, reply.content),
-    )
+    answer = shown(step.model, reply.status_code, reply.content)
+    return Received(reply.status_code, reply.headers.get("x-contract-verdict", ""), answer)
 
 
-def _show(step: Step, received: Received, terminal: Terminal) -> bool:
-    found = differences(step.expected, received)
+def _show(step: Step, received: Received, found: list[str], terminal: Terminal) -> None:
     mark = terminal.paint("✗", "red") if found else terminal.paint("✓", "green")
-    verdict = received.verdict or "(not judged)"
-    style = _STYLES.get(verdict.split(";")[0], "dim")
     terminal.say(f"  {mark} {step.title}")
-    if step.sent:
-        terminal.say(terminal.paint("      sent  ", "dim") + terminal.cut(step.sent, _INDENT + 4))
-    line = f"{received.status}  "
-    answer = terminal.cut(received.answer, _INDENT + len(line) + len(verdict) + 6)
+    terminal.say(terminal.paint("      sent  ", "dim") + terminal.cut(step.sent or f"GET {step.path}", _INDENT))
+    verdict = received.verdict or "not judged"
+    before = f"{received.status}  {verdict}  "
     terminal.say(
         terminal.paint("      got   ", "dim")
-        + terminal.paint(line, "bold")
-        + terminal.paint(verdict, style)
-        + terminal.paint("  →  ", "dim")
-        + answer
+        + terminal.paint(f"{received.status}  ", "bold")
+        + terminal.paint(verdict, _STYLES.get(verdict.split(";")[0], "dim"))
+        + "  "
+        + terminal.cut(received.answer, _INDENT + len(before))
     )
     for difference in found:
         terminal.say("      " + terminal.paint(difference, "red"))
-    return not found

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import signal
 import time
 from contextlib import ExitStack
 
-from . import conversation
+from ..errors import RuntimeSetupError
+from . import conversation, records
 from .launch import Options, Running, start
-from .process import own_environment
-from .story import PATIENT, SETOSA
+from .story import SETOSA
 from .terminal import Terminal
 
 
@@ -21,17 +19,19 @@ def play(options: Options, terminal: Terminal) -> int:
         terminal.say(terminal.paint("sidecar demo", "bold"))
         terminal.say()
         running = start(options, terminal, cleanup)
-        sent, unexpected = conversation.hold(running.url, terminal)
-        unexpected += _show_records(running, sent, terminal)
+        cleanup.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave servers behind
+        answers, unexpected = conversation.hold(running.url, terminal)
+        unexpected += records.show(running.data, answers, terminal)
         _show_addresses(running, terminal)
         terminal.say()
         if unexpected:
-            terminal.say(
-                terminal.paint(f"{unexpected} expectations were not met; the end of the sidecar's log:", "red")
-            )
+            terminal.say(terminal.paint("Not as expected:", "red"))
+            for sentence in unexpected:
+                terminal.say(f"  {sentence}")
+            terminal.say("The end of the sidecar's log:")
             terminal.say(running.sidecar.tail())
         else:
-            terminal.say(terminal.paint(f"All {sent} requests went as expected.", "green"))
+            terminal.say(terminal.paint(f"All {len(answers)} requests went as expected.", "green"))
         if options.stay:
             _stay(running, terminal)
         return 1 if unexpected else 0
@@ -51,17 +51,18 @@ def curl_line(url: str) -> str:
     """A request to paste: the clean iris, ready for a value to be spoilt."""
     row = ", ".join(str(value) for value in SETOSA)
     body = f'{{"inputs": [{{"name": "input-0", "shape": [1, 4], "datatype": "FP64", "data": [{row}]}}]}}'
-    return f"curl -i {url}/v2/models/iris/infer --json '{body}'"
+    return f"curl -i {url}/v2/models/iris/infer -H 'content-type: application/json' -d '{body}'"
 
 
 def _stay(running: Running, terminal: Terminal) -> None:
     terminal.say()
     terminal.say("Everything stays up until Ctrl-C.")
     try:
-        while True:
-            for server in (running.model.server, running.sidecar):
-                if server.returncode is not None:
-                    raise RuntimeSetupError(f"{server.name} ended with exit code {server.returncode}.\n{server.tail()}")
-            time.sleep(0.5)
+        while running.model.server.returncode is None and running.sidecar.returncode is None:
+            time.sleep(0.2)
     except KeyboardInterrupt:
         terminal.say("\nstopping")
+        return
+    for server in (running.model.server, running.sidecar):
+        if server.returncode is not None:
+            raise RuntimeSetupError(f"{server.name} ended with exit code {server.returncode}.\n{server.tail()}")

@@ -35,6 +35,12 @@ class Step:
         """GET without a body, POST with one."""
         return "GET" if self.body is None else "POST"
 
+    @property
+    def model(self) -> str:
+        """The model in the path."""
+        parts = self.path.split("/")
+        return parts[parts.index("models") + 1]
+
 
 @dataclass(frozen=True)
 class Chapter:

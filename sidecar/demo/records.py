@@ -1,0 +1,59 @@
+"""What the journal says about the story: read with the commands a person would type, held against what was seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from .process import own_environment
+from .story import Received
+from .terminal import Terminal
+
+_SHOWN = 6
+
+
+def show(data: Path, received: list[Received], terminal: Terminal) -> list[str]:
+    """Print some records; what does not fit to what callers got, one sentence each."""
+    exported = _sidecar("log", "export", "--kind", "exchange", "--data", str(data))
+    verified = _sidecar("log", "verify", "--data", str(data))
+    if exported.returncode != 0:
+        return [f"sidecar log export: {exported.stderr.strip()}"]
+    records = [json.loads(line) for line in exported.stdout.splitlines()]
+    terminal.say()
+    terminal.say(terminal.paint("what the journal has of it", "bold"))
+    for record in records[-_SHOWN:]:
+        terminal.say("  " + terminal.cut(line(record), 2))
+    terminal.say("  " + terminal.paint(f"{len(records)} exchanges; {verified.stdout.strip()}", "dim"))
+    found = missing(records, received)
+    if verified.returncode != 0:
+        found.append("sidecar log verify found damage")
+    return found
+
+
+def line(record: dict[str, Any]) -> str:
+    """One record in a line: time, status, verdict, route, how long it took, which checks broke."""
+    clock = str(record["ts"])[11:23]
+    codes = " ".join(dict.fromkeys(violation["code"] for violation in record["violations"]))
+    taken = f"{record['total_ns'] / 1e6:.1f} ms"
+    return (
+        f"{clock}  {record['status']}  {record['verdict'] or '-':<9}  {taken:>8}  {record['target']}  {codes}".rstrip()
+    )
+
+
+def missing(records: list[dict[str, Any]], received: list[Received]) -> list[str]:
+    """Answers without a record of the same status and verdict, and records without an answer."""
+    seen = Counter((each.status, each.verdict.split(";")[0]) for each in received)
+    kept = Counter((record["status"], record["verdict"]) for record in records)
+    found = [f"no record of an answer {status} {verdict}" for status, verdict in seen - kept]
+    return found + [f"a record of an answer {status} {verdict} nobody got" for status, verdict in kept - seen]
+
+
+def _sidecar(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sidecar", *arguments]
+    environment = own_environment(os.environ)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
