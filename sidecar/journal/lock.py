@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ..errors import JournalError
-from .segment import PREAMBLE_BYTES, count_records, list_segments, open_segment
+from .segment import count_records, list_segments, open_segment
 
 _LOCK_NAME: Final = ".lock"
 _WAIT_SECONDS: Final = 1.0
@@ -75,15 +75,18 @@ def last_state(directory: Path, stream: str, lock: StreamLock) -> tuple[int, int
     segments = list_segments(directory, stream)
     if not segments:
         return sequence, records
+    last = max(sequence, segments[-1].sequence)
     written = 0
     for segment in reversed(segments):
-        if segment.size > PREAMBLE_BYTES:
+        try:
+            opened = open_segment(segment.path)
             written += count_records(segment.path)
-        opened = open_segment(segment.path)
+        except JournalError:  # of another version: its records are not ours to count
+            continue
         if opened is None:
             continue
         file_descriptor, preamble = opened
         os.close(file_descriptor)
         if preamble is not None:
-            return max(sequence, segments[-1].sequence), preamble.first_record + written
-    return max(sequence, segments[-1].sequence), records + written
+            return last, preamble.first_record + written
+    return last, records + written

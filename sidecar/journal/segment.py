@@ -23,7 +23,7 @@ from .frame import Damage, Frame, Incomplete, scan
 
 FORMAT: Final = 1
 _MAGIC: Final = b"\xf5SIDECAR"
-_BLOCK: Final = struct.Struct("<8sHHI")  # magic, format, length, CRC-32 of the rest
+_BLOCK: Final = struct.Struct("<8sHHI")  # magic, format, length, CRC-32 of format, length and what follows
 _BLOCK_BYTES: Final = 1024
 PREAMBLE_BYTES: Final = 2 * _BLOCK_BYTES  # written twice: without the salt in it a segment cannot be read at all
 _LONGEST_NAME: Final = 200
@@ -79,7 +79,7 @@ def pack_preamble(preamble: Preamble) -> bytes:
             preamble, replica=preamble.replica[:40], environment=preamble.environment[:40], sidecar_version=""
         )
         body = _encode(preamble)
-    block = _BLOCK.pack(_MAGIC, FORMAT, len(body), crc32(body)) + body
+    block = _BLOCK.pack(_MAGIC, FORMAT, len(body), _check(FORMAT, body)) + body
     return block.ljust(_BLOCK_BYTES, b"\0") * 2
 
 
@@ -92,7 +92,7 @@ def read_preamble(file_descriptor: int) -> Preamble | None:
             return None
         magic, version, length, check = _BLOCK.unpack_from(block)
         body = block[_BLOCK.size : _BLOCK.size + length]
-        if magic != _MAGIC or crc32(body) != check:
+        if magic != _MAGIC or _check(version, body) != check:
             continue
         if version != FORMAT:
             raise JournalError(
@@ -104,6 +104,10 @@ def read_preamble(file_descriptor: int) -> Preamble | None:
         except msgspec.MsgspecError:
             continue
     return None
+
+
+def _check(version: int, body: bytes) -> int:
+    return crc32(body, version << 16 | len(body))
 
 
 def segment_name(sequence: int, started_unix_ns: int) -> str:

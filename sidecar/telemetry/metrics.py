@@ -115,14 +115,15 @@ _SYNC_SECONDS: Final = (0.5e-3, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 100e-3,
 OUTCOMES: Final = ("ok", "observed", "repaired", "fallback", "rejected", "unchecked", "passed", "error")
 CODE_CLASSES: Final = ("1xx", "2xx", "3xx", "4xx", "5xx")
 PROBLEM_KINDS: Final = (
-    "malformed", "malformed-body", "unsupported-body", "too-large", "headers-too-large", "contract-violation",
-    "output-violation", "contract-unavailable", "no-policy", "ambiguous-path", "wrong-environment",
-    "model-identity-mismatch", "overloaded", "journal-full", "upstream-unavailable", "bad-upstream-answer", "timeout",
-    "upgrade", "loop", "misdirected", "not-found", "method-not-allowed", "unauthorized", "other",
+    "malformed", "malformed-body", "headers-too-large", "too-large", "unsupported-body", "ambiguous-path", "upgrade",
+    "misdirected", "loop", "not-found", "method-not-allowed", "unauthorized", "contract-violation",
+    "contract-unavailable", "output-violation", "unchecked", "no-policy", "model-identity-mismatch",
+    "wrong-environment", "not-ready", "overloaded", "journal-full", "upstream-unavailable", "bad-upstream-answer",
+    "timeout", "internal", "other",
 )  # fmt: skip
 WOULD_REFUSE_REASONS: Final = (
-    "too_large", "memory", "ambiguous-path", "overloaded", "timeout", "wrong-environment", "model-identity-mismatch",
-    "other",
+    "contract", "unchecked", "no-policy", "too-large", "ambiguous-path", "overloaded", "timeout",
+    "model-identity-mismatch", "other",
 )  # fmt: skip
 JOURNAL_DROP_REASONS: Final = ("disk_full", "file_limit", "io_error", "too_large", "closed", "other")
 REMOVAL_REASONS: Final = ("aged", "over_cap")
