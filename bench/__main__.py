@@ -88,9 +88,7 @@ def main() -> int:
 
             micro.main()
             return 0
-        parent = options.data or environments.ROOT / ".cache" / "bench"
-        parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=parent) as folder:
+        with tempfile.TemporaryDirectory(dir=options.data or environments.scratch()) as folder:
             if options.soak:
                 soak(options.soak, Path(folder).resolve())
             else:

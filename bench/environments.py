@@ -14,6 +14,13 @@ from .failure import BenchError
 ROOT: Final = Path(__file__).resolve().parent.parent
 
 
+def scratch() -> Path:
+    """Where journals and logs of a run go: a real disk, where `/tmp` is often memory and would flatter every write."""
+    folder = ROOT / ".cache" / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def tool(name: str, package: str) -> str:
     """Path of an executable; BenchError names the package that has it."""
     # Debian puts servers into sbin, which is not on everybody's PATH.

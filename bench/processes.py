@@ -82,6 +82,15 @@ def stolen_seconds() -> float:
     return int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8]) / TICKS_PER_SECOND
 
 
+def busy_seconds(core: int) -> float:
+    """Time that processes of any kind spent on a core since boot, interrupts left out."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *ticks = line.split()
+        if name == f"cpu{core}":
+            return (int(ticks[0]) + int(ticks[1]) + int(ticks[2])) / TICKS_PER_SECOND
+    raise BenchError(f"/proc/stat knows no core {core}")
+
+
 def rss_bytes(pid: int) -> int:
     """Resident memory of one process; 0 when it is gone."""
     fields = _stat(pid)

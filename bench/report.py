@@ -166,7 +166,11 @@ def _noise(results: Results, found: Mapping[str, Mapping[str, Any]], timing: Tim
         )
     runs = [one for rounds in results.values() for one in rounds]
     stolen = max(one.stolen_seconds / one.saturation.seconds for one in runs)
-    lines.append(f"the hypervisor took up to {stolen:.1%} of a core away during a run")
+    neighbours = max(one.neighbour_seconds / one.saturation.seconds for one in runs)
+    lines.append(
+        f"during a saturation run other processes took up to {neighbours:.1%} of the proxy's core, the hypervisor up "
+        f"to {stolen:.1%} of a core"
+    )
     return lines
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from .load import Load, Saturation
 from .openloop import Paced
-from .processes import stolen_seconds
+from .processes import busy_seconds, cores, stolen_seconds
 from .stage import DIRECT, Instance
 from .statistics import round_order
 
@@ -26,10 +26,15 @@ MIN_PACED_REQUESTS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One system in one round. `cpu_seconds` of all its processes during the saturation run, None where it has none."""
+    """One system in one round.
+
+    During the saturation run: `cpu_seconds` of all its processes (None where it has none), `neighbour_seconds` that
+    anybody else spent on the proxy's core, `stolen_seconds` that the hypervisor gave to others.
+    """
 
     saturation: Saturation
     cpu_seconds: float | None
+    neighbour_seconds: float
     stolen_seconds: float
     paced: Paced | None = None
     paced_direct: Paced | None = None
@@ -75,11 +80,13 @@ def run_rounds(instances: dict[str, Instance], load: Load, timing: Timing) -> di
 
 def _saturate(instance: Instance, load: Load, seconds: float) -> Measured:
     say(f"saturating {instance.label}")
-    cpu: Callable[[], float] | None = instance.process.cpu_seconds if instance.process else None
-    cpu_before, stolen_before = cpu() if cpu else 0.0, stolen_seconds()
+    core = cores()[1]
+    cpu: Callable[[], float] = instance.process.cpu_seconds if instance.process else lambda: 0.0
+    before = cpu(), busy_seconds(core), stolen_seconds()
     saturation = load.saturate(instance.port, seconds)
-    used = cpu() - cpu_before if cpu else None
-    return Measured(saturation, used, stolen_seconds() - stolen_before)
+    after = cpu(), busy_seconds(core), stolen_seconds()
+    used, busy, stolen = (now - then for now, then in zip(after, before, strict=True))
+    return Measured(saturation, used if instance.process else None, max(0.0, busy - used), stolen)
 
 
 def _pace(
@@ -91,7 +98,7 @@ def _pace(
     # Which of the two goes first changes with the round: neither gets the warmer machine every time.
     order = (label, DIRECT) if number % 2 else (DIRECT, label)
     runs = {one: load.pace(instances[one].port, rate, seconds) for one in order}
-    return Measured(measured.saturation, measured.cpu_seconds, measured.stolen_seconds, runs[label], runs[DIRECT])
+    return replace(measured, paced=runs[label], paced_direct=runs[DIRECT])
 
 
 def _check_alive(instance: Instance) -> None:
