@@ -11,7 +11,7 @@ from ..rows import MISSING, TypedFeature, Value
 from ..verdict import Action
 from ..yamldoc import Finding
 from .build import Built, build, literal
-from .cell import REPAIRS, Cell, screen_for
+from .cell import REPAIRS, Cell, Screen, everything, screen_for
 from .compiled import Compiled
 from .kinds import NUMERIC, Bad, Scalar
 from .literals import read
@@ -221,6 +221,10 @@ def _cell(
     checks, sentinels = built.checks, built.sentinels
     texts = [value for value in built.allowed or () if value.__class__ is str]
     only_texts = built.allowed is not None and len(texts) == len(built.allowed)
+    deprecated = feature is not None and feature.lifecycle == "deprecated"
+    screen: Screen = everything  # a deprecated value is always worth a word
+    if not deprecated:
+        screen = screen_for(checks, sentinels, built.low, built.high, frozenset(texts) if only_texts else None)
     return Cell(
         name=name,
         prefix=prefix,
@@ -237,8 +241,8 @@ def _cell(
         fixed=fixed,
         slice_only=slice_only,
         from_header=feature is not None and feature.from_.startswith(_HEADER),
-        deprecated=feature is not None and feature.lifecycle == "deprecated",
-        screen=screen_for(checks, sentinels, built.low, built.high, frozenset(texts) if only_texts else None),
+        deprecated=deprecated,
+        screen=screen,
     )
 
 

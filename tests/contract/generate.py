@@ -1,0 +1,131 @@
+"""Contracts and rows for property tests: contracts that compile, rows near their edges and far from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(max_size=3), children, max_size=3),
+    max_leaves=6,
+)
+EDGES = st.sampled_from(
+    [0, 1, -1, 5, 9.0, 2.5, 0.1, 0.3, -0.0, 2**53, 2**53 + 1, -(2**53) - 1, 1e300, 10**30, float("nan"), float("inf")]
+)
+TEXTS = st.sampled_from(["a", "b", "ab", "", "é", "N/A", "007", "no"])
+ATOMS = EDGES | TEXTS | st.none() | st.booleans() | st.integers(-12, 12) | st.floats(-12, 12)
+CELLS = ATOMS | st.lists(ATOMS, max_size=4) | JSON
+
+
+@st.composite
+def numbers(draw: st.DrawFn) -> dict[str, Any]:
+    kind = draw(st.sampled_from(["int", "float"]))
+    point = float if kind == "float" else int
+    feature: dict[str, Any] = {"type": kind}
+    low = draw(st.sampled_from([None, -5, 0, -(2**53) - 1, 2**53 - 1]))
+    high = draw(st.sampled_from([None, 5, 9, 2**53 - 1, 2**53 + 1, 10**18]))
+    if low is not None and (high is None or low <= high):
+        feature["min"] = low
+    if high is not None and (low is None or low <= high):
+        feature["max"] = high
+    extra = draw(st.sampled_from(["", "", "multiple_of", "values", "exclusive"]))
+    if extra == "multiple_of":
+        feature["multiple_of"] = (
+            draw(st.sampled_from([2, 3])) if kind == "int" else draw(st.sampled_from([0.1, 2, 0.25]))
+        )
+    elif extra == "values":
+        feature["values"] = [1, 2, 5]
+    elif extra == "exclusive" and "min" not in feature:
+        feature["exclusive_min"] = draw(st.sampled_from([-6, 0, 2**53]))
+    feature["missing_values"] = draw(st.lists(st.sampled_from([-999, 0, 5, "N/A", 2**53 + 1]), max_size=2, unique=True))
+    good = [value for value in (0, 1, 2, 5) if _holds(feature, value)]
+    _actions(draw, feature, [point(value) for value in good])
+    # Only bounds that are a value of the type itself: what clamp sets is then the bound.
+    exact = all(abs(feature[key]) < 2**53 for key in ("min", "max") if key in feature)
+    if exact and not extra and {"min", "max"} & set(feature) and draw(st.booleans()):
+        feature["on_violation"] = "clamp"
+    return feature
+
+
+def _holds(feature: dict[str, Any], value: int) -> bool:
+    if value < feature.get("min", value) or value > feature.get("max", value):
+        return False
+    if value <= feature.get("exclusive_min", value - 1):
+        return False
+    if "values" in feature and value not in feature["values"]:
+        return False
+    return "multiple_of" not in feature or (value * 100) % round(feature["multiple_of"] * 100) == 0
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> dict[str, Any]:
+    feature: dict[str, Any] = {"type": "string"}
+    match draw(st.sampled_from(["", "values", "length", "pattern", "category", "mixed"])):
+        case "values":
+            feature["values"] = ["a", "ab", "007"]
+        case "length":
+            feature |= {"min_length": 1, "max_length": 2}
+        case "pattern":
+            feature["pattern"] = "[a-c]{1,2}"
+        case "category":
+            feature |= {"type": "category", "values": ["a", "b", "no"]}
+        case "mixed":
+            feature |= {"type": "category", "values": ["a", 1, True]}
+    feature["missing_values"] = draw(st.lists(st.sampled_from(["", "N/A", "b"]), max_size=2, unique=True))
+    _actions(draw, feature, ["a"])
+    return feature
+
+
+OTHERS: list[dict[str, Any]] = [
+    {"type": "bool"},
+    {"type": "json"},
+    {"type": "float[2]"},
+    {"type": "float[]", "min": 0, "max_length": 3},
+    {"type": "int[2]", "max": 5},
+    {"type": "string[]", "values": ["a", "b"]},
+    {"type": "string[2]", "pattern": "[a-c]*"},
+]
+
+
+@st.composite
+def others(draw: st.DrawFn) -> dict[str, Any]:
+    feature = dict(draw(st.sampled_from(OTHERS)))
+    _actions(draw, feature, [])
+    return feature
+
+
+def _actions(draw: st.DrawFn, feature: dict[str, Any], good: list[Any]) -> None:
+    if draw(st.booleans()):
+        feature["nullable"] = True
+    if draw(st.booleans()):
+        feature["required"] = False
+    if good and draw(st.integers(0, 3)) == 0:
+        feature["default"] = good[0]
+    actions = ["reject", "fallback", "warn", "ignore", "reject"]
+    if feature.get("nullable"):
+        actions.append("set_null")
+    feature["on_violation"] = draw(st.sampled_from(actions))
+    if good and draw(st.integers(0, 3)) == 0:
+        feature["on_violation"] = {"replace": good[-1]}
+
+
+@st.composite
+def contracts(draw: st.DrawFn) -> dict[str, Any]:
+    """An enforced contract with up to four features."""
+    names = draw(st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=4, unique=True))
+    return {
+        "mode": "enforce",
+        "on_bad_rows": draw(st.sampled_from(["reject_request", "fallback"])),
+        "unknown_features": draw(st.sampled_from(["reject", "strip", "warn", "ignore"])),
+        "features": {name: draw(numbers() | texts() | others()) for name in names},
+        "fallback": {"values": {"score": 0.5}},
+    }
+
+
+@st.composite
+def records(draw: st.DrawFn, contract: dict[str, Any], cells: st.SearchStrategy[Any] = CELLS) -> list[dict[str, Any]]:
+    """A batch for this contract: names are missing now and then, unknown ones turn up."""
+    names = [*contract["features"], "z"]
+    return draw(st.lists(st.dictionaries(st.sampled_from(names), cells), min_size=1, max_size=4))

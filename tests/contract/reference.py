@@ -1,0 +1,173 @@
+"""A slow, obvious reading of the contract's semantics, to hold the compiled one against.
+
+Features are plain dicts of YAML keys with typed values. Nothing is shared with the package but MISSING.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from sidecar.rows import MISSING
+
+KEEP = object()
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def same(one: Any, other: Any) -> bool:
+    if is_number(one) and is_number(other):
+        return bool(one == other) or (one != one and other != other)
+    return type(one) is type(other) and bool(one == other)
+
+
+def type_of(value: Any, kind: str) -> str:
+    """The check that a value breaks by its class alone, or ""."""
+    if kind == "int":
+        if not is_number(value):
+            return "type"
+        if isinstance(value, float) and not math.isfinite(value):
+            return "finite"
+        return "" if value == math.floor(value) else "type"
+    if kind == "float":
+        if not is_number(value):
+            return "type"
+        return "" if -1.7976931348623157e308 <= value <= 1.7976931348623157e308 else "finite"
+    if kind == "bool":
+        return "" if isinstance(value, bool) else "type"
+    if kind == "string":
+        return "" if isinstance(value, str) else "type"
+    if kind == "category":
+        return "" if isinstance(value, str) or is_number(value) or isinstance(value, bool) else "type"
+    return ""
+
+
+def scalar_checks(feature: Mapping[str, Any], value: Any) -> list[str]:
+    broken = []
+    if "min" in feature and value < feature["min"]:
+        broken.append("min")
+    if "max" in feature and value > feature["max"]:
+        broken.append("max")
+    if "exclusive_min" in feature and value <= feature["exclusive_min"]:
+        broken.append("exclusive_min")
+    if "exclusive_max" in feature and value >= feature["exclusive_max"]:
+        broken.append("exclusive_max")
+    if "multiple_of" in feature and Fraction(repr(value)) % Fraction(repr(feature["multiple_of"])) != 0:
+        broken.append("multiple_of")
+    if "min_length" in feature and len(value) < feature["min_length"]:
+        broken.append("min_length")
+    if "max_length" in feature and len(value) > feature["max_length"]:
+        broken.append("max_length")
+    if "pattern" in feature and not re.fullmatch(feature["pattern"], value):
+        broken.append("pattern")
+    if "values" in feature and not any(same(value, allowed) for allowed in feature["values"]):
+        broken.append("values")
+    return broken
+
+
+def checks(feature: Mapping[str, Any], value: Any) -> list[str]:
+    kind, _, size = feature["type"].partition("[")
+    if not size:
+        wrong = type_of(value, kind)
+        return [wrong] if wrong else scalar_checks(feature, value)
+    if not isinstance(value, list):
+        return ["type"]
+    if size != "]" and len(value) != int(size[:-1]):
+        return ["shape"]
+    if any(isinstance(item, list) for item in value):
+        return ["shape"]
+    wrongs = {type_of(item, kind) for item in value}
+    for wrong in ("type", "finite"):
+        if wrong in wrongs:
+            return [wrong]
+    lengths = {key: feature[key] for key in ("min_length", "max_length") if key in feature}
+    rest = {key: feature[key] for key in feature if key not in lengths}
+    found = set(scalar_checks(lengths, value))
+    for item in value:
+        found |= set(scalar_checks(rest, item))
+    order = ["min", "max", "exclusive_min", "exclusive_max", "multiple_of", "min_length", "max_length"]
+    return sorted(found, key=[*order, "pattern", "values"].index)
+
+
+def examine(feature: Mapping[str, Any], value: Any) -> tuple[list[tuple[str, str]], Any]:
+    """[(check, applied)], the value sent (KEEP = as it came)."""
+    sent = KEEP
+    noted: list[tuple[str, str]] = []
+    spelled = any(same(value, sentinel) for sentinel in feature.get("missing_values", []))
+    if spelled:
+        value = None
+    required, nullable = feature.get("required", True), feature.get("nullable", False)
+    broken: list[str]
+    if (value is None or value is MISSING) and "default" in feature:
+        if value is MISSING:
+            noted.append(("required" if required else "default", "default"))
+        else:
+            noted.append(("default" if nullable else "null", "default"))
+        value = sent = feature["default"]
+        broken = checks(feature, value)
+    elif value is MISSING:
+        broken = ["required"] if required else []
+    elif value is None:
+        broken = [] if nullable else ["null"]
+        if spelled and nullable and feature.get("role") != "key":
+            noted.append(("missing_values", "set_null"))
+            sent = None
+    else:
+        broken = checks(feature, value)
+    if not broken:
+        return noted, sent
+    action = feature.get("on_violation", "reject")
+    if isinstance(action, dict):
+        return noted + [(check, "replace") for check in broken], action["replace"]
+    if action == "set_null":
+        return noted + [(check, action) for check in broken], None
+    if action == "clamp":
+        if not set(broken) <= {"min", "max"}:
+            return noted + [(check, "reject") for check in broken], sent
+        return noted + [(check, action) for check in broken], feature["min" if "min" in broken else "max"]
+    return noted + [(check, action) for check in broken], sent
+
+
+WEIGHT = {"reject": 4, "fallback": 3, "clamp": 2, "replace": 2, "default": 2, "set_null": 2, "strip": 2, "warn": 1}
+
+
+def judge(contract: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What enforcing does with a batch."""
+    worst = [0] * len(records)
+    codes: list[tuple[int, str, str]] = []
+    changes: dict[tuple[int, str], Any] = {}
+    unknown = contract.get("unknown_features", "ignore")
+    for row, record in enumerate(records):
+        for name, feature in contract["features"].items():
+            found, sent = examine(feature, record.get(name, MISSING))
+            for check, action in found:
+                codes.append((row, f"{name}.{check}", action))
+                worst[row] = max(worst[row], WEIGHT.get(action, 0))
+            if sent is not KEEP:
+                changes[row, name] = sent
+        for name in record:
+            if name not in contract["features"] and unknown != "ignore":
+                codes.append((row, f"unknown.{name}", unknown))
+                worst[row] = max(worst[row], WEIGHT.get(unknown, 0))
+                if unknown == "strip":
+                    changes[row, name] = MISSING
+    rejected = [row for row, weight in enumerate(worst) if weight == 4]
+    fallback = [row for row, weight in enumerate(worst) if weight == 3]
+    if rejected and contract.get("on_bad_rows") == "fallback" and len(records) > 1:
+        fallback, rejected = sorted(fallback + rejected), []
+    outcome = "rejected" if rejected else "fallback" if fallback else ""
+    outcome = outcome or ("repaired" if 2 in worst else "observed" if 1 in worst else "ok")
+    if rejected:
+        changes, fallback = {}, []
+    return {
+        "outcome": outcome,
+        "codes": sorted(codes),
+        "rejected": rejected,
+        "fallback": fallback,
+        "changes": {place: value for place, value in changes.items() if place[0] not in fallback},
+    }
