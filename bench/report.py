@@ -66,6 +66,7 @@ def document(
         "body_bytes": {"request": len(payload.REQUEST), "answer": len(payload.ANSWER)},
         "systems": {label: _describe(instances[label]) for label in results},
         "left_out": dict(left_out),
+        "accounts": {label: instances[label].account() for label in results},
         "summary": {label: summary(label, results) for label in results},
         "rounds": {label: [asdict(one) for one in rounds] for label, rounds in results.items()},
     }
@@ -86,6 +87,7 @@ def text(results: Results, instances: Mapping[str, Instance], left_out: Mapping[
         lines += _table(_PACED_HEAD, [_paced_row(label, found[label]["paced"]) for label in paced])
     lines += ["", *_noise(results, found, timing), ""]
     lines += [f"{label}: {_describe(instances[label])}" for label in order if "/" not in label]
+    lines += [line for label in order if (line := _account(label, results[label], instances[label]))]
     lines += [f"left out: {label}: {reason}" for label, reason in left_out.items()]
     return "\n".join(lines)
 
@@ -172,6 +174,12 @@ def _noise(results: Results, found: Mapping[str, Mapping[str, Any]], timing: Tim
         f"to {stolen:.1%} of a core"
     )
     return lines
+
+
+def _account(label: str, rounds: Sequence[Measured], instance: Instance) -> str:
+    counted = ", ".join(f"{count:,} {words}" for words, count in instance.account().items())
+    answers = sum(one.saturation.requests + (one.paced.requests if one.paced else 0) for one in rounds)
+    return f"{label} gave {answers:,} measured answers and counted itself: {counted}" if counted else ""
 
 
 def _tail(rounds: Sequence[Measured]) -> str:

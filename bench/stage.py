@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -27,8 +27,15 @@ class Instance:
 
     label: str
     system: System
-    port: int
+    place: Place
     process: Process | None
+
+    @property
+    def port(self) -> int:
+        return self.place.port
+
+    def account(self) -> dict[str, int]:
+        return dict(self.system.account(self.place))
 
 
 @dataclass(slots=True)
@@ -80,7 +87,7 @@ def _start(running: ExitStack, label: str, folder: Path, upstream: int, mirror: 
     launch = system.launch(place)
     if launch is None:
         verify(system, upstream)
-        return Instance(label, system, upstream, None)
+        return Instance(label, system, replace(place, port=upstream), None)
     process = Process(label, launch.argv, core, own / "log", launch.env)
     try:
         process.wait_for_port(place.port)
@@ -89,4 +96,4 @@ def _start(running: ExitStack, label: str, folder: Path, upstream: int, mirror: 
         process.stop()
         raise
     running.enter_context(process)
-    return Instance(label, system, place.port, process)
+    return Instance(label, system, place, process)

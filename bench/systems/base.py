@@ -42,3 +42,7 @@ class System(Protocol):
     def launch(self, place: Place) -> Launch | None:
         """BenchError when what it needs is not installed."""
         ...
+
+    def account(self, place: Place) -> Mapping[str, int]:
+        """What the system itself counted since its start, by a few words; {} where it counts nothing we ask for."""
+        ...

@@ -18,5 +18,8 @@ class Direct:
     def launch(self, place: Place) -> Launch | None:
         return None
 
+    def account(self, place: Place) -> Mapping[str, int]:
+        return {}
+
 
 MEMBER = Direct

@@ -34,5 +34,8 @@ class EnvoyDuties:
         )
         return Launch(command(place.write("envoy.json", document)))
 
+    def account(self, place: Place) -> Mapping[str, int]:
+        return {}
+
 
 MEMBER = EnvoyDuties

@@ -28,5 +28,8 @@ class Mitmproxy:
             env={"PYTHONPATH": str(environments.ROOT)},
         )
 
+    def account(self, place: Place) -> Mapping[str, int]:
+        return {}
+
 
 MEMBER = Mitmproxy

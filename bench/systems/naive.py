@@ -26,5 +26,8 @@ class Naive:
             env={"UPSTREAM": f"http://127.0.0.1:{place.upstream_port}"},
         )
 
+    def account(self, place: Place) -> Mapping[str, int]:
+        return {}
+
 
 MEMBER = Naive

@@ -37,5 +37,8 @@ class Nginx:
         binary = environments.tool("nginx", "nginx-light")
         return Launch((binary, "-e", str(place.folder / "error.log"), "-p", str(place.folder), "-c", str(path)))
 
+    def account(self, place: Place) -> Mapping[str, int]:
+        return {}
+
 
 MEMBER = Nginx

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from .. import environments
+from ..exposition import scrape
 from .base import Launch, Place
+
+COUNTERS: Final = {
+    "sidecar_journal_records_total": "records written",
+    "sidecar_journal_dropped_records_total": "records dropped",
+    "sidecar_journal_stalls_total": "writes above 100 ms",
+    "sidecar_guard_errors_total": "checks that failed themselves",
+}
 
 
 def command(place: Place, extra_policy: str = "") -> tuple[str, ...]:
@@ -23,6 +31,12 @@ def command(place: Place, extra_policy: str = "") -> tuple[str, ...]:
     )
 
 
+def account(place: Place) -> dict[str, int]:
+    """Records beside answers: P8 says that there are at least as many."""
+    counted = scrape(place.spare_ports[0])
+    return {words: int(counted.get(name, 0)) for name, words in COUNTERS.items()}
+
+
 class Sidecar:
     """the sidecar: 20 features and the score checked, every call in the journal before its answer, stamped headers."""
 
@@ -32,6 +46,9 @@ class Sidecar:
 
     def launch(self, place: Place) -> Launch:
         return Launch(command(place))
+
+    def account(self, place: Place) -> Mapping[str, int]:
+        return account(place)
 
 
 MEMBER = Sidecar

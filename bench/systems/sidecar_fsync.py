@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from .base import Launch, Place
-from .sidecar import Sidecar, command
+from .sidecar import Sidecar, account, command
 
 
 class SidecarFsync:
@@ -18,6 +18,9 @@ class SidecarFsync:
 
     def launch(self, place: Place) -> Launch:
         return Launch(command(place, "journal: {durability: fsync}\n"))
+
+    def account(self, place: Place) -> Mapping[str, int]:
+        return account(place)
 
 
 MEMBER = SidecarFsync

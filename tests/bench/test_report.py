@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,14 +14,25 @@ from bench.openloop import Paced
 from bench.report import document, summary, text
 from bench.rounds import Measured, Timing
 from bench.stage import Instance
+from bench.systems import Place
 from bench.systems.direct import Direct
 from bench.systems.envoy import Envoy
 
 TIMING = Timing(2, 6.0, 3.0)
+PLACE = Place(1, 2, 3, (4, 5), Path())
+
+
+class Counting(Envoy):
+    """An Envoy that keeps an account."""
+
+    def account(self, place: Place) -> Mapping[str, int]:
+        return {"records written": 19_200}
+
+
 INSTANCES = {
-    "direct": Instance("direct", Direct(), 1, None),
-    "envoy": Instance("envoy", Envoy(), 2, None),
-    "envoy/2": Instance("envoy/2", Envoy(), 3, None),
+    "direct": Instance("direct", Direct(), PLACE, None),
+    "envoy": Instance("envoy", Envoy(), PLACE, None),
+    "envoy/2": Instance("envoy/2", Counting(), PLACE, None),
 }
 
 
@@ -71,6 +84,12 @@ def test_noise_and_what_was_left_out_are_said() -> None:
     assert "2 rounds say nothing certain about p99" in said
     assert "took up to 5.0% of the proxy's core, the hypervisor up to 1.0% of a core" in said
     assert "left out: nginx: not installed" in said
+
+
+def test_what_a_system_counted_itself_stands_beside_its_answers() -> None:
+    said = text(RESULTS, INSTANCES, {}, TIMING)
+    assert "envoy/2 gave 20,400 measured answers and counted itself: 19,200 records written" in said
+    assert "direct gave" not in said
 
 
 def test_enough_rounds_need_no_warning() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from bench.load import Saturation
 from bench.openloop import Paced
 from bench.rounds import MAX_RATE, Timing, paced_rate, paced_seconds, run_rounds
 from bench.stage import Instance
+from bench.systems import Place
 from bench.systems.direct import Direct
 
 
@@ -29,7 +31,7 @@ class FakeLoad:
 
 
 def instances(**ports: int) -> dict[str, Instance]:
-    return {label: Instance(label, Direct(), port, None) for label, port in ports.items()}
+    return {label: Instance(label, Direct(), Place(port, 0, 0, (), Path()), None) for label, port in ports.items()}
 
 
 def test_a_round_is_everybody_saturated_then_everybody_paced_beside_the_direct_upstream() -> None:

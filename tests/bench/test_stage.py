@@ -29,6 +29,9 @@ class LazyGuard:
     def launch(self, place: Place) -> Launch | None:
         return None
 
+    def account(self, place: Place) -> Mapping[str, int]:
+        return {}
+
 
 class Unstamped(LazyGuard):
     """Says that it stamps its answers and does not."""
