@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench docs lock clean peers mlserver
+.PHONY: help demo test check bench docs lock clean mlserver
 
 help:
 	@printf '%s\n' \
@@ -37,7 +37,7 @@ check: $(VENV)/.dev mlserver
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
 
-bench: $(VENV)/.dev peers
+bench: $(VENV)/.dev
 	$(VENV)/bin/python -m bench $(ARGS)
 
 docs: $(VENV)/.dev
@@ -80,12 +80,6 @@ mlserver: | $(VENV)/.made
 	@[ -e $(VENVS)/mlserver/.made ] || echo 'installing MLServer into $(VENVS)/mlserver (530 MB, once)' >&2
 	@mkdir -p $(VENVS); $(MAKE) --no-print-directory -s $(VENVS)/mlserver/.made 2>$(VENVS)/mlserver.log || \
 	  { echo 'MLServer could not be installed; what needs it is skipped. Why:' >&2; tail -n 3 $(VENVS)/mlserver.log >&2; }
-
-# What the benchmark compares with; a peer that cannot be installed is left out and said so.
-peers: | $(VENV)/.made
-	@for each in bench mitmproxy; do \
-	  $(MAKE) --no-print-directory -s $(VENVS)/$$each/.made 2>$(VENVS)/$$each.log || \
-	    { echo "the peers of requirements/$$each.lock could not be installed. Why:" >&2; tail -n 3 $(VENVS)/$$each.log >&2; }; done
 
 # --- lock files: every hash of every file, and no address of any package index -------------------------------------
 
