@@ -26,8 +26,8 @@ Token: TypeAlias = str | int
 class Limits:
     """How much of a body a check may spend on.
 
-    `elements` bounds commas plus colons (those in strings count too), `depth` nesting, `digits` one number's digits
-    in a row.
+    `elements` bounds commas plus colons (those in strings count too), `depth` nesting, `digits` the digits of a
+    whole number.
     """
 
     elements: int = 150_000
@@ -44,6 +44,7 @@ _NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _NONFINITE: Final = re.compile(rb"(?<=[\[,:\s])(?:NaN|-?Infinity)(?=[\s,\]}])|^(?:NaN|-?Infinity)$")
 _AT_BYTE: Final = re.compile(r"\(byte (\d+)\)")
 _STRING_OR_NUMBER: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9][0-9.eE+-]*', re.DOTALL)
+_NUMBER: Final = re.compile(rb"[-+.0-9eE]+")
 _decode: Final = msgspec.json.Decoder().decode
 
 # What msgspec says → what we say. Anything else is "unexpected bytes": no text of another library reaches a caller.
@@ -241,9 +242,15 @@ def _offset_of_overflow(body: bytes) -> int | None:
 
 
 def _refuse_long_numbers(body: bytes, limits: Limits) -> None:
+    """Whole numbers only: a fraction becomes a double however long it is."""
     run = b"0" * (limits.digits + 1)
-    if run in body.translate(_DIGITS) and run in without_strings(body).translate(_DIGITS):
-        raise WireError(WireFault.TOO_LARGE, f"a number has more than {limits.digits} digits")
+    if run not in body.translate(_DIGITS):
+        return
+    bare = without_strings(body)
+    if run in bare.translate(_DIGITS) and any(
+        len(token) > limits.digits and token.lstrip(b"-").isdigit() for token in _NUMBER.findall(bare)
+    ):
+        raise WireError(WireFault.TOO_LARGE, f"a whole number has more than {limits.digits} digits")
 
 
 def _find_twice(value: Document) -> str:

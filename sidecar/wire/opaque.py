@@ -35,11 +35,9 @@ class Opaque:
         headers, in_body = split_headers(features)
         if in_body:
             name = next(iter(in_body))
-            raise ValueError(
-                f"`{name}` cannot be read: protocol `opaque` never looks into a body; say `from: header:…`"
-            )
+            raise ValueError(f"`{name}` cannot be read: `opaque` never looks into a body; say `from: header:…`")
         if predictions:
-            raise ValueError(f"`{predictions[0]}` cannot be read: protocol `opaque` never looks into an answer")
+            raise ValueError(f"`{predictions[0]}` cannot be read: `opaque` never looks into an answer")
         return OpaqueCodec(headers)
 
 

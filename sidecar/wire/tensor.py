@@ -44,18 +44,12 @@ class Tensor:
     datatype: str
     data: list[Value]
     nested: bool
+    width: int
 
     @property
     def count(self) -> int:
         """Rows: the first dimension; a scalar tensor has one."""
         return self.shape[0] if self.shape else 1
-
-    @property
-    def width(self) -> int:
-        width = 1
-        for size in self.shape[1:]:
-            width *= size
-        return width
 
     def values(self) -> list[Value]:
         """One value a row: a scalar for [n] and [n, 1], else a list shaped like the rest."""
@@ -111,11 +105,11 @@ def read_tensor(item: Any, path: tuple[Token, ...]) -> Tensor:
     if type(data) is not list:
         raise WireError(WireFault.MALFORMED, "a tensor needs `data`, a list", pointer=shown((*path, "data")))
     shape = _read_shape(item.get("shape"), (*path, "shape"))
-    nested = _is_nested(data, shape)
+    nested = bool(data) and type(data[0]) is list
     elements = _flat_checked(data, shape, (*path, "data")) if nested else data
     expected = 1
     for size in shape:
-        expected *= size
+        expected = min(expected * size, 10**15)
     if len(elements) != expected:
         raise WireError(
             WireFault.SHAPE,
@@ -128,7 +122,8 @@ def read_tensor(item: Any, path: tuple[Token, ...]) -> Tensor:
             f"element {wrong} is not what the datatype {datatype} holds",
             pointer=shown((*path, "data")),
         )
-    return Tensor(path, name, shape, datatype, data, nested and len(shape) > 1)
+    width = expected // shape[0] if shape else 1
+    return Tensor(path, name, shape, datatype, data, nested and len(shape) > 1, width)
 
 
 def first_contradiction(datatype: str, elements: Sequence[Value]) -> int | None:
@@ -214,10 +209,6 @@ def _read_shape(shape: Any, path: tuple[Token, ...]) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _is_nested(data: list[Value], shape: tuple[int, ...]) -> bool:
-    return bool(data) and type(data[0]) is list
-
-
 def _flat_checked(data: list[Value], shape: tuple[int, ...], path: tuple[Token, ...]) -> list[Value]:
     """The elements of nested data, every level as long as its dimension says."""
     level: list[Value] = [data]
@@ -249,4 +240,4 @@ def _is_whole_within(value: Value, low: int, high: int) -> bool:
 
 
 def _count(number: int) -> str:
-    return str(number) if number < 10**15 else "more than 10^15"
+    return str(number) if number < 10**15 else "at least 10^15"
