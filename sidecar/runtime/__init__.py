@@ -5,5 +5,5 @@
                          └─ …                             ▶ worker N-1
 
 In: flags, environment variables, files, signals. Out: running processes and one exit code.
-Never: a request handled by the supervisor's data sockets, a worker that outlives it, a bad policy in place of a good one.
+Never: a request of the data port handled by the supervisor, a worker that outlives it, a bad policy put in force.
 """

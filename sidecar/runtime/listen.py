@@ -1,4 +1,4 @@
-"""Addresses we listen on: `host:port`, `[v6]:port`, `:port`, `unix:/path`; bound by the supervisor, served by others."""
+"""Addresses we listen on: `host:port`, `[v6]:port`, `:port`, `unix:/path`; bound here, served by workers."""
 
 from __future__ import annotations
 
@@ -130,11 +130,15 @@ def _clear_stale(path: str, flag: str) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise RuntimeSetupError(f"{flag} unix:{path}: a file is there that is no socket; remove it or choose another path")
+        raise RuntimeSetupError(
+            f"{flag} unix:{path}: a file is there that is no socket; remove it or choose another path"
+        )
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         if probe.connect_ex(path) != errno.ECONNREFUSED:
-            raise RuntimeSetupError(f"{flag} unix:{path}: another process listens there; stop it or choose another path")
+            raise RuntimeSetupError(
+                f"{flag} unix:{path}: another process listens there; stop it or choose another path"
+            )
     Path(path).unlink()
 
 

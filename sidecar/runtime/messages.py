@@ -26,7 +26,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
-        text = f"{place}: {self.severity}: {self.message} [{self.code}]" if place else f"{self.severity}: {self.message}"
+        text = (
+            f"{place}: {self.severity}: {self.message} [{self.code}]" if place else f"{self.severity}: {self.message}"
+        )
         return f"{text}\n    {self.hint}" if self.hint else text
 
 
@@ -43,6 +45,7 @@ class PolicyFacts(msgspec.Struct, frozen=True, kw_only=True):
     model_versions: tuple[str, ...] = ()
     model_digest: str = ""
     stop_on_mismatch: bool = True
+    upstream: str = ""  # "" = the default one
     not_acted_on: tuple[str, ...] = ()  # sections this version reads and does nothing with
 
 
@@ -55,19 +58,28 @@ class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):
     upstream: str = ""
 
 
+class JournalFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The `journal:` section, as the supervisor's retention needs it."""
+
+    durability: str = "written"
+    max_bytes: int = 1 << 30
+    max_payload: int = 256 << 10
+    max_age: float | None = 3600.0
+    when_full: str = "drop_oldest"
+
+
 class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
     """`policies` None = unusable: the findings say why."""
 
     findings: tuple[Finding, ...] = ()
     policies: tuple[PolicyFacts, ...] | None = None
     platform: str = "{}"  # canonical JSON text of sidecar.yaml's resolved sections
-    upstream: str = ""
-    claimed_environment: str = ""  # what the files say they are for
-    known_environments: tuple[str, ...] = ()
-    hosts: tuple[str, ...] = ()
-    journal_max_bytes: int = 0
-    journal_max_age_seconds: float | None = None
-    journal_when_full: str = "drop_oldest"
+    restart_key: str = ""  # changes with what holds only from the next start
+    upstream: str = ""  # the default one
+    environment: str = ""  # in force
+    file_environment: str = ""  # what the files say they are for, before any flag
+    file_environments: tuple[str, ...] = ()  # those the files have overrides for
+    journal: JournalFacts = JournalFacts()
     not_acted_on: tuple[str, ...] = ()
 
     @property
@@ -82,10 +94,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     worker: int
     data: str
     journal: str
-    upstream: str = ""
+    platform: str = "{}"  # canonical JSON text
     unmatched: str = "auto"
-    platform: str = "{}"
-    environment: str = ""
     replica: str = ""
     secret_file: str = ""
     feedback_token_file: str = ""
@@ -101,20 +111,31 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
 
 
 class Policies(msgspec.Struct, frozen=True, kw_only=True, tag="policies"):
-    """Serve by these digests (files DATA/policies/<digest>.json) from now on, as one change."""
+    """Serve by these digests (files DATA/policies/<digest>.json) from now on, as one change.
+
+    `upstream` is the default one, `environment` the one in force.
+    """
 
     set_id: str
     digests: tuple[str, ...]
+    upstream: str = ""
+    environment: str = ""
+
+
+class ModelStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """What the last probe said of one policy's model."""
+
+    identity: IdentityState = "unstated"
+    version: str = ""
+    ready: bool = True
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True, tag="standing"):
-    """What the supervisor knows that a worker acts on. `identity`: policy name → state; `versions`: as probed."""
+    """What the supervisor knows that a worker acts on. `models` by policy name; texts are "" or the reason."""
 
-    identity: dict[str, IdentityState] = {}
-    versions: dict[str, str] = {}
-    wrong_environment: str = ""  # "" or the reason
-    ready: bool = False
-    body: str = ""  # of /readyz, JSON text
+    models: dict[str, ModelStanding] = {}
+    wrong_environment: str = ""
+    not_ready: str = ""
 
 
 class Drain(msgspec.Struct, frozen=True, tag="drain"):

@@ -17,7 +17,7 @@ SECRET_NAME: Final = "secret"  # noqa: S105 - a file's name
 
 
 def ensure_secret(data: Path, secret_file: str) -> Path:
-    """The path of the key: `secret_file` when given, else DATA/secret, created 0600 once. RuntimeSetupError if unusable."""
+    """The path of the key: `secret_file` if given, else DATA/secret, created 0600 once. RuntimeSetupError: unusable."""
     if secret_file:
         path = Path(secret_file)
         _check(path, "--secret-file")
@@ -55,10 +55,13 @@ def _check(path: Path, what: str) -> None:
         size = path.stat().st_size
         key = read_secret(path) if size <= _LARGEST_BYTES else b""
     except OSError as error:
-        raise RuntimeSetupError(f"{what} {path}: cannot be read ({error.strerror}); check the path and its owner") from None
+        raise RuntimeSetupError(
+            f"{what} {path}: cannot be read ({error.strerror}); check the path and its owner"
+        ) from None
     if size > _LARGEST_BYTES:
         raise RuntimeSetupError(f"{what} {path}: {size} bytes is no key; make one with: openssl rand -hex 32 > {path}")
     if len(key) < KEY_BYTES:
         raise RuntimeSetupError(
-            f"{what} {path}: {len(key)} bytes; a key has at least {KEY_BYTES}; make one with: openssl rand -hex 32 > {path}"
+            f"{what} {path}: {len(key)} bytes; a key has at least {KEY_BYTES}; "
+            f"make one with: openssl rand -hex 32 > {path}"
         )

@@ -21,7 +21,7 @@ _UNITS: Final = (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0))
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
-    """What `serve` was asked to do. `None` for an address means: do not listen there; "" for a text means: not given."""
+    """What `serve` was asked to do. An address of None means: do not listen there; a text of "" means: not given."""
 
     policy: tuple[str, ...]
     config: str
@@ -115,7 +115,9 @@ def parse_seconds(text: str) -> float:
 
 
 SETTINGS: Final = (
-    Setting("policy", "", _existing, "FILE|DIR", "a policy, or a folder of them (repeatable; none: observe only)", True),
+    Setting(
+        "policy", "", _existing, "FILE|DIR", "a policy, or a folder of them (repeatable; none: observe only)", True
+    ),
     Setting("config", "", _file, "FILE", "the platform owner's file, sidecar.yaml"),
     Setting("upstream", "", _text, "URL", "the model server: http://…, https://… or unix:/path"),
     Setting("listen", "0.0.0.0:8600", parse_listen, "ADDR", "the data port"),
@@ -126,7 +128,9 @@ SETTINGS: Final = (
     Setting("workers", "1", _workers, "N", "serving processes"),
     Setting("observers", "off", _choice("on", "off"), "on|off", "the cold half in this process group"),
     Setting("unmatched", "auto", _choice("auto", "pass", "block"), "pass|block", "inference that no policy judges"),
-    Setting("journal", "", _text, "DIR", "the journal's own folder, for example a memory volume (default: DATA/journal)"),
+    Setting(
+        "journal", "", _text, "DIR", "the journal's own folder, for example a memory volume (default: DATA/journal)"
+    ),
     Setting("secret_file", "", _file, "FILE", "the key shared by all replicas (default: DATA/secret, made once)"),
     Setting("admin_token_file", "", _file, "FILE", "token for the admin address; needed off loopback"),
     Setting("feedback_token_file", "", _file, "FILE", "token for POST /_sidecar/feedback"),
@@ -138,7 +142,7 @@ SETTINGS: Final = (
 
 
 def resolve(flags: Mapping[str, Sequence[str] | str | None], environ: Mapping[str, str]) -> ServeSettings:
-    """Flags (by setting name; None = not given) over environment over defaults; RuntimeSetupError lists every problem."""
+    """Flags (by name; None = not given) over environment over defaults; RuntimeSetupError lists every problem."""
     values: dict[str, Any] = {}
     problems: list[str] = []
     for setting in SETTINGS:
@@ -190,7 +194,9 @@ def _half_set(values: Mapping[str, Any]) -> list[str]:
         problems.append(f"{have} without {lack}: TLS needs both; give {lack} or leave both out")
     admin = values.get("admin")
     if isinstance(admin, ListenAddress) and not admin.loopback and not values.get("admin_token_file"):
-        problems.append(f"--admin {admin} without --admin-token-file: off loopback a token is needed; give one, or 127.0.0.1")
+        problems.append(
+            f"--admin {admin} without --admin-token-file: off loopback a token is needed; give one, or 127.0.0.1"
+        )
     if values.get("observers") == "on":
         problems.append("--observers on: this version has the gateway half only; use --observers off")
     ports = [

@@ -51,8 +51,8 @@ class Service(Protocol):
         """Whether requests are refused because the journal cannot take their records."""
         ...
 
-    def apply(self, digests: tuple[str, ...]) -> None:
-        """Put these published policies in force, all or none; SidecarError (and no change) when that cannot be."""
+    def apply(self, policies: Policies) -> None:
+        """Put published policies in force, all or none; SidecarError (and no change) when that cannot be."""
         ...
 
     def standing(self, news: Standing) -> None:
@@ -112,7 +112,7 @@ class Worker:
         await _either(self._leaving, self._ended)
         service.drain()
         service.stop_accepting()
-        while service.in_flight and not self._ended.is_set():
+        while service.in_flight and not self._ended.is_set():  # noqa: ASYNC110 - a count has no event
             await asyncio.sleep(_LEAVE_POLL_SECONDS)
         cut = service.in_flight
         reporting.cancel()
@@ -124,17 +124,19 @@ class Worker:
     async def _open(self, start: Start, first: Policies) -> Service:
         service = await self._build(start.settings)
         try:
-            service.apply(first.digests)
-            if self._standing is not None:
-                service.standing(self._standing)
+            service.apply(first)
             await service.listen(socket.socket(fileno=start.listen_fd))
         except BaseException:
             await service.close()
             raise
         self._service = service
+        if self._standing is not None:
+            service.standing(self._standing)
+        self._channel.send(Applied(first.set_id))
+        if self._first is not None and self._first is not first:  # news while this one was being opened
+            self._apply(service, self._first)
         gc.collect()
         gc.freeze()  # what is there now stays: later collections need not walk it
-        self._channel.send(Applied(first.set_id))
         self._channel.send(Ready())
         return service
 
@@ -143,11 +145,12 @@ class Worker:
         match message:
             case Start():
                 self._start = message
-            case Policies() if service is None:
-                self._first = message
-                self._started.set()
             case Policies():
-                self._apply(service, message)
+                if service is not None:
+                    self._apply(service, message)
+                else:
+                    self._first = message
+                    self._started.set()
             case Standing():
                 self._standing = message
                 if service is not None:
@@ -162,7 +165,7 @@ class Worker:
 
     def _apply(self, service: Service, policies: Policies) -> None:
         try:
-            service.apply(policies.digests)
+            service.apply(policies)
         except SidecarError as error:
             self._channel.send(Refused(policies.set_id, str(error)))
         else:

@@ -215,6 +215,10 @@ FEEDBACK = _counter(
     result=("accepted", "pending", "rejected"),
 )
 
+READY = _gauge("sidecar_ready", "1 while serving is possible, as /readyz says.", merge="max")
+WORKERS_READY = _gauge("sidecar_workers_ready", "Serving processes that accept connections.", merge="max")
+WORKER_RESTARTS = _counter("sidecar_worker_restarts_total", "Serving processes that died and were started again.")
+
 TABLE: Final[tuple[Metric, ...]] = tuple(_table)
 COUNTER_SLOTS: Final = _next_slot["counters"]
 GAUGE_SLOTS: Final = _next_slot["gauges"]

@@ -1,0 +1,98 @@
+"""The command line: one small file per command, loaded when it is asked for. stdout = data, stderr = talk.
+
+Exit codes: 0 yes or done, 1 no or found something, 2 could not answer (usage, invalid file, unreachable),
+3 needs a person's look.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import importlib
+import os
+import sys
+from typing import Final, NoReturn
+
+from .. import __version__
+from ..errors import SidecarError
+
+COMMANDS: Final = {
+    "serve": "run the proxy in front of a model",
+    "check": "find every problem of a policy at once",
+    "status": "what a running sidecar is doing",
+    "log": "list, read, verify and export the journal",
+    "schema": "the JSON Schema of a policy, for editors",
+    "demo": "a model, a sidecar and a story, on this machine",
+}
+DONE, FOUND, UNANSWERED = 0, 1, 2
+
+_EXAMPLES: Final = """examples:
+  sidecar serve --upstream http://127.0.0.1:8080                    observe only: record, enforce nothing
+  sidecar serve --upstream http://127.0.0.1:8080 --policy credit.yaml
+  sidecar check credit.yaml
+  sidecar status
+  sidecar log cat --data sidecar-data
+  sidecar demo
+
+exit codes: 0 yes or done, 1 no or found something, 2 could not answer, 3 needs a person's look
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Usage errors in the words of the field, with the nearest right word."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit code 2."""
+        self.exit(UNANSWERED, f"{self.prog}: {message}\nTry: {self.prog} --help\n")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and answer with its exit code. A `SidecarError` is a message, never a traceback."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        code = _run(arguments)
+        sys.stdout.flush()
+    except SidecarError as error:
+        print(f"sidecar: {error}", file=sys.stderr)
+        return UNANSWERED
+    except BrokenPipeError:  # `sidecar log cat | head`: the reader has seen enough
+        _silence_stdout()
+        return DONE
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    name = next((argument for argument in arguments if not argument.startswith("-")), "")
+    if name and name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, 1, 0.5)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(COMMANDS)}"
+        print(f"sidecar: no command {name!r}; {hint}", file=sys.stderr)
+        return UNANSWERED
+    parser = Parser(
+        prog="sidecar",
+        usage="sidecar COMMAND [options]",
+        description=_EXAMPLES,  # examples come first
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"sidecar {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+    for command, summary in COMMANDS.items():
+        if command == name:
+            importlib.import_module(f"{__name__}.{command}").add(subparsers)
+        else:
+            subparsers.add_parser(command, help=summary)
+    if not arguments:
+        parser.print_help(sys.stderr)
+        return UNANSWERED
+    parsed = parser.parse_args(arguments)
+    code: int = parsed.run(parsed)
+    return code
+
+
+def _silence_stdout() -> None:
+    """So that the interpreter's last flush has somewhere to go."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,196 @@
+"""The wiring of a worker: the only place that knows every concrete class of the hot half.
+
+python -m sidecar.runtime.build --control-fd N
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from .. import policy as room
+from ..errors import PolicyError, RuntimeSetupError
+from ..gateway import Gateway, GatewaySettings, ModelState, UpstreamTimeouts
+from ..guard import Guard, Guards
+from ..journal import StatsPage, Writer, page_path
+from ..policy import Platform, Policy
+from ..upstream import Pool, PoolLimits, parse_address
+from . import log
+from .compile import UpstreamLimits, compile_guard, limits_of
+from .messages import Policies, Standing, WorkerSettings
+from .publish import policy_path
+from .secret import read_secret
+from .worker import main
+
+JOURNAL_TICK_SECONDS: Final = 1.0
+FLUSH_SECONDS: Final = 0.5
+
+
+class GatewayService:
+    """A gateway with its journal stream, as a `worker.Service`."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._log = log.logger().bind(worker=settings.worker)
+        self._platform = room.platform_from_canonical(settings.platform.encode())
+        self._tls = _tls(settings)
+        self._page = StatsPage(page_path(Path(settings.data), f"hot-{settings.worker}"))
+        self._journal = Writer(
+            Path(settings.journal),
+            f"hot-{settings.worker}",
+            self._platform.journal,
+            self._page,
+            identity={"replica": settings.replica, "environment": self._platform.environment or ""},
+            call_soon=self._loop.call_soon_threadsafe,
+        )
+        self._limits: UpstreamLimits | None = None
+        self._pools: dict[str, Pool] = {}
+        self._gateway: Gateway | None = None
+        self._server: asyncio.Server | None = None
+        self._tick = self._loop.call_later(JOURNAL_TICK_SECONDS, self._on_tick)
+
+    @property
+    def in_flight(self) -> int:
+        return self._gateway.in_flight if self._gateway is not None else 0
+
+    @property
+    def journal_refusing(self) -> bool:
+        return not self._journal.accepting
+
+    def apply(self, policies: Policies) -> None:
+        canonicals = [self._read(digest) for digest in policies.digests]
+        documents = [room.from_canonical(canonical) for canonical in canonicals]
+        own_upstreams = not policies.upstream.startswith("unix:")  # only a flag says unix:, and a flag is for all
+        guards = [_compile(document, own_upstream=own_upstreams) for document in documents]
+        if self._limits is None:
+            self._limits = limits_of(documents, self._platform)
+        pools = self._pools_for(policies.upstream, guards)
+        snapshot = Guards(guards, unmatched=self._settings.unmatched)
+        if self._gateway is None:
+            gateway_settings = settings_of(self._platform, self._settings, self._limits, policies.environment)
+            self._gateway = Gateway(gateway_settings, snapshot, pools, self._journal, self._page, log=self._say)
+            self._gateway.start()
+        for guard, canonical in zip(guards, canonicals, strict=True):
+            self._gateway.publish(guard, canonical)
+        self._gateway.swap(snapshot, pools)
+        self._pools = pools
+
+    def standing(self, news: Standing) -> None:
+        if self._gateway is None:
+            return
+        self._gateway.set_models(
+            {name: ModelState(model.identity, model.version, model.ready) for name, model in news.models.items()}
+        )
+        self._gateway.set_environment(news.wrong_environment)
+        self._gateway.not_ready = news.not_ready
+
+    async def listen(self, listener: socket.socket) -> None:
+        assert self._gateway is not None
+        listener.setblocking(False)
+        self._server = await self._loop.create_server(self._gateway.protocol, sock=listener, ssl=self._tls)
+
+    def drain(self) -> None:
+        if self._gateway is not None:
+            self._gateway.drain()
+
+    def stop_accepting(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+    async def close(self) -> None:
+        """What is left is cut; answers already written get a moment to leave."""
+        self._tick.cancel()
+        if self._server is not None:
+            self._server.close()
+        if self._gateway is not None:
+            self._gateway.drain()
+            deadline = self._loop.time() + FLUSH_SECONDS
+            while self._gateway.connections and not self._gateway.in_flight and self._loop.time() < deadline:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            self._gateway.close()
+        self._journal.close()
+        self._page.close()
+
+    def _read(self, digest: str) -> bytes:
+        path = policy_path(Path(self._settings.data), digest)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise PolicyError(f"{path}: a published policy cannot be read ({error.strerror})") from None
+
+    def _pools_for(self, default: str, guards: list[Guard]) -> dict[str, Pool]:
+        """A pool per upstream; those that stay keep their connections. "" is the default one."""
+        pools: dict[str, Pool] = {}
+        for url in dict.fromkeys([default, *(guard.upstream for guard in guards if guard.upstream)]):
+            pools[url] = self._pools.get(url) or self._pool(url)
+        pools[""] = pools[default]
+        return pools
+
+    def _pool(self, url: str) -> Pool:
+        assert self._limits is not None
+        limits = PoolLimits(connect_timeout_seconds=self._limits.connect)
+        return Pool(parse_address(url), limits, clock=time.monotonic)
+
+    def _on_tick(self) -> None:
+        self._journal.tick()
+        self._tick = self._loop.call_later(JOURNAL_TICK_SECONDS, self._on_tick)
+
+    def _say(self, event: str, fields: Mapping[str, str]) -> None:
+        self._log.warning(event, **fields)
+
+
+def settings_of(
+    platform: Platform, settings: WorkerSettings, limits: UpstreamLimits, environment: str
+) -> GatewaySettings:
+    """The platform's sections as the gateway's settings."""
+    token = read_secret(Path(settings.feedback_token_file)).decode() if settings.feedback_token_file else ""
+    return GatewaySettings(
+        max_body_bytes=limits.max_body,
+        max_in_flight=limits.max_in_flight,
+        durability=platform.journal.durability,
+        max_payload_bytes=platform.journal.max_payload,
+        upstream=UpstreamTimeouts(limits.first_byte, limits.idle, limits.total),
+        trust_trace=platform.trace.trust == "continue",
+        caller_header=platform.callers.from_,
+        feedback_token=token,
+        environment=environment,
+    )
+
+
+def _compile(policy: Policy, *, own_upstream: bool) -> Guard:
+    try:
+        return compile_guard(policy, own_upstream=own_upstream)
+    except ValueError as error:
+        raise PolicyError(f"policy {policy.name}: {error}") from None
+
+
+def _tls(settings: WorkerSettings) -> ssl.SSLContext | None:
+    if not settings.tls_cert:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise RuntimeSetupError(
+            f"--tls-cert {settings.tls_cert} with --tls-key {settings.tls_key}: cannot be used ({error}); "
+            "give PEM files that belong together, the key without a passphrase"
+        ) from None
+    return context
+
+
+async def build(settings: WorkerSettings) -> GatewayService:
+    """For `worker.main`."""
+    log.configure()
+    return GatewayService(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main(build))

@@ -1,0 +1,69 @@
+"""A resolved policy → a compiled guard: the same in the loader (to prove it can be done) and in every worker."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .. import policy as room
+from ..contract import compile_contract
+from ..guard import Guard, Identity
+from ..policy import Platform, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamLimits:
+    """What holds for the whole data port; None = off. Seconds and bytes."""
+
+    connect: float | None
+    first_byte: float | None
+    idle: float | None
+    total: float | None
+    max_in_flight: int | None
+    max_body: int
+
+
+def limits_of(policies: Sequence[Policy], platform: Platform) -> UpstreamLimits:
+    """The policies' own limits (the platform's are laid under them already); where they differ, the loosest."""
+    sections = [policy.upstream for policy in policies] or [platform.upstream]
+    in_flight = _loosest(section.max_in_flight for section in sections)
+    return UpstreamLimits(
+        connect=_loosest(section.timeout.connect for section in sections),
+        first_byte=_loosest(section.timeout.first_byte for section in sections),
+        idle=_loosest(section.timeout.idle for section in sections),
+        total=_loosest(section.timeout.total for section in sections),
+        max_in_flight=None if in_flight is None else int(in_flight),
+        max_body=max(section.max_body for section in sections),
+    )
+
+
+def _loosest(values: Iterable[float | None]) -> float | None:
+    found = max(math.inf if value is None else value for value in values)
+    return None if math.isinf(found) else found
+
+
+def compile_guard(policy: Policy, *, own_upstream: bool = True) -> Guard:
+    """ValueError with a sentence for the policy's author when it cannot work."""
+    contract, findings = compile_contract(policy.contract)
+    if contract is None:
+        raise ValueError("; ".join(finding.message for finding in findings if finding.severity == "error"))
+    model = policy.model
+    if model.wire is None:
+        raise ValueError(
+            f"model.protocol {model.protocol}: this version cannot read it; use `opaque` to pass it unread"
+        )
+    codec = model.wire.bind(contract.features, contract.predictions)
+    identity = Identity(
+        name=policy.name,
+        version=policy.version or "",
+        digest=room.digest(policy),
+        contact=policy.owner.contact if policy.owner is not None else "",
+        model_name=model.name or "",
+        model_versions=tuple(model.versions),
+        model_path=model.path or "",
+        protocol=model.protocol,
+        stop_on_mismatch=model.on_mismatch == "stop",
+        environment=policy.environment or "",
+    )
+    return Guard(identity, codec, contract, upstream=(policy.upstream.url or "") if own_upstream else "")
