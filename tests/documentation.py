@@ -6,12 +6,13 @@ A page has `<!-- begin NAME -->` and `<!-- end NAME -->`; between them stands wh
 from __future__ import annotations
 
 import argparse
+import importlib
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from sidecar.cli import build_parser
+from sidecar.cli import COMMANDS
 from sidecar.policy import Policy
 from sidecar.policy.platform import Platform
 from sidecar.runtime.settings import SETTINGS
@@ -31,20 +32,25 @@ def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(f"| {line} |" for line in lines)
 
 
-def subcommands(parser: argparse.ArgumentParser) -> dict[str, tuple[argparse.ArgumentParser, str]]:
-    """Name → parser and help of its sub-commands."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            helps = {choice.dest: choice.help or "" for choice in action._choices_actions}
-            return {name: (choice, helps.get(name, "")) for name, choice in action.choices.items()}
-    return {}
+def parser_of(command: str) -> argparse.ArgumentParser:
+    """The parser of one command."""
+    subparsers = argparse.ArgumentParser(prog="sidecar").add_subparsers()
+    importlib.import_module(f"sidecar.cli.{command}").add(subparsers)
+    parser: argparse.ArgumentParser = subparsers.choices[command]
+    return parser
+
+
+def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Name → parser of its sub-commands."""
+    found = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    return dict(found[0].choices) if found else {}
 
 
 def commands() -> str:
     """Every command, with its sub-commands."""
     rows = []
-    for name, (parser, text) in subcommands(build_parser()).items():
-        inner = " ".join(["", "|".join(subcommands(parser))]).rstrip()
+    for name, text in COMMANDS.items():
+        inner = " ".join(["", "|".join(subcommands(parser_of(name)))]).rstrip()
         rows.append((f"`sidecar {name}{inner}`", text))
     return table(("command", "does"), rows)
 

@@ -13,7 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
-from sidecar.cli import build_parser
+from sidecar.cli import COMMANDS
 from sidecar.gateway.settings import STAMPS
 from sidecar.policy import Policy
 from sidecar.runtime.settings import SETTINGS
@@ -21,7 +21,7 @@ from sidecar.telemetry.metrics import TABLE
 from sidecar.verdict import Outcome
 from sidecar.yamldoc import schema_of
 
-from .documentation import PAGES, ROOT, policies_of, render, subcommands
+from .documentation import PAGES, ROOT, parser_of, policies_of, render, subcommands
 
 README = (ROOT / "README.md").read_text()
 TEXTS = sorted(ROOT.glob("*.md"))
@@ -58,7 +58,7 @@ def test_every_metric_that_is_named_exists() -> None:
 
 
 def test_every_command_that_is_named_exists() -> None:
-    known = set(subcommands(build_parser()))
+    known = set(COMMANDS)
     named = {name for path in TEXTS for name in re.findall(r"`sidecar ([a-z]+)", path.read_text())}
     assert named <= known
     assert known <= named
@@ -66,8 +66,8 @@ def test_every_command_that_is_named_exists() -> None:
 
 def test_every_flag_that_is_named_exists() -> None:
     known = {setting.flag for setting in SETTINGS}
-    for parser, _ in subcommands(build_parser()).values():
-        for each in (parser, *(inner for inner, _ in subcommands(parser).values())):
+    for parser in map(parser_of, COMMANDS):
+        for each in (parser, *subcommands(parser).values()):
             known |= {flag for action in each._actions for flag in action.option_strings}
     known |= {"--read-only", "--version"}  # docker's; the main parser's
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
@@ -151,4 +151,4 @@ def test_the_image_listens_where_serve_does_and_asks_a_command_that_exists() -> 
     assert f"EXPOSE {' '.join(ports)}" in dockerfile
     assert set(re.findall(r"\bSIDECAR_[A-Z_]+", dockerfile)) <= {setting.variable for setting in SETTINGS}
     asked = json.loads(re.search(r"CMD (\[\"sidecar\", \"status\".*\])", dockerfile)[1])  # type: ignore[index]
-    build_parser().parse_args(asked[1:])
+    parser_of(asked[1]).parse_args(asked[2:])

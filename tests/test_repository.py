@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import tomllib
@@ -144,3 +145,10 @@ def test_the_image_is_built_from_files_that_are_let_in() -> None:
     wanted = {name for line in copied for name in line.split()}
     assert wanted == allowed
     assert [name for name in wanted if not (ROOT / name).exists()] == []
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    script = ROOT / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert re.search(r"^make test\b", script.read_text(), flags=re.MULTILINE)
+    assert re.search(r"^make test\b", (ROOT / "README.md").read_text(), flags=re.MULTILINE)
