@@ -8,6 +8,28 @@ A member is a frozen dataclass whose fields are its YAML keys under `model:`; `b
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
+from ..families import members
 from .base import Acceptor, Codec, ReplyAcceptor, Route, RouteKind, Wire
 
-__all__ = ["Acceptor", "Codec", "ReplyAcceptor", "Route", "RouteKind", "Wire"]
+__all__ = ["Acceptor", "Codec", "ReplyAcceptor", "Route", "RouteKind", "Wire", "protocols", "recognise"]
+
+_RANK = {RouteKind.INFERENCE: 0, RouteKind.MANAGEMENT: 1}
+
+
+def protocols() -> dict[str, Any]:
+    """kind → member class, in alphabetical order."""
+    return dict(members(__name__))
+
+
+@lru_cache(maxsize=2048)
+def recognise(method: str, path: str) -> Route | None:
+    """What a request line (raw path, no query) asks for, by any protocol; None = nobody's.
+
+    Where several protocols know a path: inference before management before the rest, then by kind alphabetically.
+    Every spelling of a model (version, trailing slash, percent-encoded letters, another protocol's path) gives one name.
+    """
+    routes = [route for member in members(__name__).values() if (route := member.route(method, path)) is not None]
+    return min(routes, key=lambda route: _RANK.get(route.kind, 2), default=None)

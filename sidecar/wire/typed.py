@@ -8,8 +8,10 @@ was there once. A backslash (an escaped key, an escaped colon) always declines.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import GenericAlias
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, get_origin
+from functools import reduce
+from operator import or_
+from types import GenericAlias, UnionType
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, inspect
@@ -60,7 +62,12 @@ def narrowed(annotation: Any) -> Any:
 
     Floats end where FP32 and BF16 do, whole numbers where INT64 does; so most features are proven for most datatypes.
     """
-    if get_origin(annotation) is not None and get_origin(annotation) is not Annotated:
+    origin = get_origin(annotation)
+    if origin in (Union, UnionType):
+        return reduce(or_, map(narrowed, get_args(annotation)))
+    if origin is list:
+        return list_of(narrowed(get_args(annotation)[0]))
+    if origin is not None and origin is not Annotated:
         return annotation
     info = inspect.type_info(annotation)
     if isinstance(info, inspect.FloatType):
