@@ -7,7 +7,7 @@ import httpx
 from .story import STORY, Received, Step, differences, shown
 from .terminal import Terminal
 
-_INDENT = 12
+TITLE_COLUMNS = 40
 _STYLES = {"ok": "green", "observed": "yellow", "repaired": "yellow", "fallback": "cyan", "rejected": "red"}
 
 
@@ -40,16 +40,11 @@ def _send(client: httpx.Client, step: Step) -> Received:
 
 def _show(step: Step, received: Received, found: list[str], terminal: Terminal) -> None:
     mark = terminal.paint("✗", "red") if found else terminal.paint("✓", "green")
-    terminal.say(f"  {mark} {step.title}")
-    terminal.say(terminal.paint("      sent  ", "dim") + terminal.cut(step.sent or f"GET {step.path}", _INDENT))
     verdict = received.verdict or "not judged"
-    before = f"{received.status}  {verdict}  "
-    terminal.say(
-        terminal.paint("      got   ", "dim")
-        + terminal.paint(f"{received.status}  ", "bold")
-        + terminal.paint(verdict, _STYLES.get(verdict.split(";")[0], "dim"))
-        + "  "
-        + terminal.cut(received.answer, _INDENT + len(before))
-    )
+    style = _STYLES.get(verdict.partition(";")[0], "dim")
+    terminal.say(f"  {mark} {step.title:<{TITLE_COLUMNS}} {received.status}  {terminal.paint(verdict, style)}")
+    sent = step.sent or f"GET {step.path}"
+    for line in terminal.wrap(f"{sent}  →  {received.answer}", 4, 6):
+        terminal.say(terminal.paint(line, "dim"))
     for difference in found:
-        terminal.say("      " + terminal.paint(difference, "red"))
+        terminal.say("    " + terminal.paint(difference, "red"))

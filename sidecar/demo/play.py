@@ -49,8 +49,8 @@ def _show_addresses(running: Running, terminal: Terminal) -> None:
 
 def curl_line(url: str) -> str:
     """A request to paste: the clean iris, ready for a value to be spoilt."""
-    row = ", ".join(str(value) for value in SETOSA)
-    body = f'{{"inputs": [{{"name": "input-0", "shape": [1, 4], "datatype": "FP64", "data": [{row}]}}]}}'
+    row = ",".join(str(value) for value in SETOSA)
+    body = f'{{"inputs":[{{"name":"input-0","shape":[1,4],"datatype":"FP64","data":[{row}]}}]}}'
     return f"curl -i {url}/v2/models/iris/infer -H 'content-type: application/json' -d '{body}'"
 
 

@@ -14,7 +14,7 @@ from .process import own_environment
 from .story import Received
 from .terminal import Terminal
 
-_SHOWN = 6
+SHOWN = 6
 
 
 def show(data: Path, received: list[Received], terminal: Terminal) -> list[str]:
@@ -26,7 +26,7 @@ def show(data: Path, received: list[Received], terminal: Terminal) -> list[str]:
     records = [json.loads(line) for line in exported.stdout.splitlines()]
     terminal.say()
     terminal.say(terminal.paint("what the journal has of it", "bold"))
-    for record in records[-_SHOWN:]:
+    for record in records[-SHOWN:]:
         terminal.say("  " + terminal.cut(line(record), 2))
     terminal.say("  " + terminal.paint(f"{len(records)} exchanges; {verified.stdout.strip()}", "dim"))
     found = missing(records, received)
@@ -41,14 +41,14 @@ def line(record: dict[str, Any]) -> str:
     codes = " ".join(dict.fromkeys(violation["code"] for violation in record["violations"]))
     taken = f"{record['total_ns'] / 1e6:.1f} ms"
     return (
-        f"{clock}  {record['status']}  {record['verdict'] or '-':<9}  {taken:>8}  {record['target']}  {codes}".rstrip()
+        f"{clock}  {record['status']}  {record['verdict'] or '-':<9}  {taken:>7}  {record['target']}  {codes}".rstrip()
     )
 
 
 def missing(records: list[dict[str, Any]], received: list[Received]) -> list[str]:
-    """Answers without a record of the same status and verdict, and records without an answer."""
-    seen = Counter((each.status, each.verdict.split(";")[0]) for each in received)
-    kept = Counter((record["status"], record["verdict"]) for record in records)
+    """Judged answers without a record of the same status and verdict, and records without an answer."""
+    seen = Counter((each.status, each.verdict.partition(";")[0]) for each in received if each.verdict)
+    kept = Counter((record["status"], record["verdict"]) for record in records if record["verdict"])
     found = [f"no record of an answer {status} {verdict}" for status, verdict in seen - kept]
     return found + [f"a record of an answer {status} {verdict} nobody got" for status, verdict in kept - seen]
 

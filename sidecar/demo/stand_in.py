@@ -60,6 +60,7 @@ class Handler(BaseHTTPRequestHandler):
     """The five routes the demo needs."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = 64 * 1024  # head and body in one packet: two would wait 40 ms for each other (RFC 896)
 
     def do_GET(self) -> None:
         parts = self.path.strip("/").split("/")

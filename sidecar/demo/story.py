@@ -76,7 +76,8 @@ def shown(model: str, status: int, body: bytes) -> str:
         return json.dumps(document)
     if status == 200 and document.get("outputs"):
         return ", ".join(_prediction(model, value) for value in document["outputs"][0]["data"])
-    return str(document.get("error") or document.get("detail") or json.dumps(document))
+    sentence = str(document.get("error") or document.get("detail") or json.dumps(document))
+    return re.sub(r" \[request [0-9a-f-]+\]$", "", sentence)
 
 
 def _prediction(model: str, value: Any) -> str:
@@ -129,7 +130,7 @@ STORY: Final = (
                 Expected(200, "observed;codes=sepal_width.max", "^setosa$"),
             ),
             _rows(
-                "one width in millimetres, clamped",
+                "one width in millimetres: clamped",
                 "iris",
                 [(6.3, 3.3, 6.0, 25)],
                 Expected(200, "repaired;rows=1", "^virginica$"),
@@ -145,10 +146,10 @@ STORY: Final = (
             ),
             _rows("a column is missing", "iris", [SETOSA[:3]], Expected(422, "rejected", "shape")),
             Step(
-                "one key twice: which one would the model read?",
+                "one key twice: which one is read?",
                 "/v2/models/iris/infer",
                 '{"inputs": [], "inputs": [{…}]}',
-                Expected(400, "rejected", "."),
+                Expected(400, "rejected", "twice"),
                 _TWICE,
             ),
         ),
@@ -158,7 +159,7 @@ STORY: Final = (
         (
             _rows("clean", "diabetes", [patient()], Expected(200, "ok", r"^2\d\d\.\d$")),
             _rows(
-                "-999 for no blood pressure: the default is used",
+                "-999 for no blood pressure: default",
                 "diabetes",
                 [patient(bp=-999)],
                 Expected(200, "repaired;rows=1", r"^\d+\.\d$"),
@@ -170,13 +171,13 @@ STORY: Final = (
                 Expected(200, "repaired;rows=1", r"^\d+\.\d$"),
             ),
             _rows(
-                "blood sugar in another unit: the fallback answers",
+                "blood sugar in another unit: fallback",
                 "diabetes",
                 [patient(s6=4.8)],
                 Expected(200, "fallback;rows=1", r"^152\.1$"),
             ),
             _rows(
-                "every value is fine, the model's answer is not",
+                "good values, the model's answer is not",
                 "diabetes",
                 [patient(age=79, bmi=18, bp=62, s1=301, s2=41.6, s3=22, s4=2, s5=3.3, s6=58)],
                 Expected(200, "fallback;rows=1", r"^152\.1$"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -39,9 +39,14 @@ class Terminal:
 
     def cut(self, text: str, indent: int) -> str:
         """`text` on one line, short enough to stand after `indent` columns."""
-        text = re.sub(r"\s+", " ", text)
         room = self.columns - indent
         return text if len(text) <= room else text[: room - 1] + "…"
+
+    def wrap(self, text: str, indent: int, further: int) -> list[str]:
+        """`text` in lines that fit: the first behind `indent` columns, the others behind `further`."""
+        return textwrap.wrap(
+            text, self.columns, initial_indent=" " * indent, subsequent_indent=" " * further, break_on_hyphens=False
+        )
 
     @contextmanager
     def busy(self, label: str) -> Iterator[Callable[[], None]]:

@@ -157,7 +157,7 @@ def test_its_policies_are_there() -> None:
 def test_the_curl_line_can_be_pasted() -> None:
     line = curl_line("http://127.0.0.1:1")
     assert line.count("'") == 4
-    assert '"shape": [1, 4]' in line
+    assert '"shape":[1,4]' in line
 
 
 def record(status: int, verdict: str) -> dict[str, object]:

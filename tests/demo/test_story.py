@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from sidecar.demo.conversation import TITLE_COLUMNS
 from sidecar.demo.story import PATIENT, STORY, Expected, Received, differences, matrix, patient, shown
 
 EXPECTED = Expected(422, "rejected", r"age\.min")
@@ -44,6 +45,7 @@ def test_rows_become_one_tensor() -> None:
         ("iris", 200, b'{"outputs": [{"name": "predict", "data": [7]}]}', "7"),
         ("diabetes", 200, b'{"outputs": [{"name": "predict", "data": [152.133]}]}', "152.1"),
         ("iris", 422, b'{"error": "no"}', "no"),
+        ("iris", 422, b'{"error": "no [request 01a20a45-fd83]"}', "no"),
         ("iris", 422, b'{"type": "x", "detail": "1 of 1 rows"}', "1 of 1 rows"),
         ("iris", 200, b'{"name": "iris"}', '{"name": "iris"}'),
         ("iris", 500, b"Internal Server Error\n", "Internal Server Error"),
@@ -61,3 +63,7 @@ def test_a_patient_keeps_the_order_of_the_columns() -> None:
 def test_the_story_shows_every_verdict() -> None:
     verdicts = {step.expected.verdict.split(";")[0] for chapter in STORY for step in chapter.steps}
     assert verdicts >= {"ok", "observed", "repaired", "fallback", "rejected"}
+
+
+def test_titles_fit_their_column() -> None:
+    assert [step.title for chapter in STORY for step in chapter.steps if len(step.title) > TITLE_COLUMNS] == []

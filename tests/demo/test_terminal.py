@@ -65,4 +65,13 @@ def test_signs_become_letters_where_the_stream_cannot_show_them() -> None:
 def test_long_text_is_cut_to_the_width() -> None:
     terminal = Terminal(Pipe(), Pipe(), {}, 60)
     assert terminal.cut("x" * 100, 10) == "x" * 49 + "…"
-    assert terminal.cut("a\n  b", 10) == "a b"
+    assert terminal.cut("a  b", 10) == "a  b"
+
+
+def test_a_long_answer_goes_on_in_the_next_line() -> None:
+    words = "word " * 20
+    first, *rest = lines = Terminal(Pipe(), Pipe(), {}, 60).wrap(words, 4, 6)
+    assert all(len(line) <= 60 for line in lines)
+    assert first.startswith(" " * 4 + "word")
+    assert all(line.startswith(" " * 6 + "word") for line in rest)
+    assert " ".join(lines).split() == words.split()
