@@ -29,7 +29,7 @@ def recognise(method: str, path: str) -> Route | None:
     """What a request line (raw path, no query) asks for, by any protocol; None = nobody's.
 
     Where several protocols know a path: inference before management before the rest, then by kind alphabetically.
-    Every spelling of a model (version, trailing slash, percent-encoded letters, another protocol's path) gives one name.
+    Every spelling of a model (version, trailing slash, percent-encoded letters, another protocol) gives one name.
     """
     routes = [route for member in members(__name__).values() if (route := member.route(method, path)) is not None]
     return min(routes, key=lambda route: _RANK.get(route.kind, 2), default=None)

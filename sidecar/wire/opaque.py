@@ -10,7 +10,6 @@ from ..edits import Span
 from ..errors import WireError, WireFault
 from ..problem import Problem
 from ..rows import Change, Rows, TypedFeature, Value
-from ..yamldoc import key
 from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route
 from .sources import header_columns, header_pointer, split_headers
 
@@ -20,8 +19,6 @@ class Opaque:
     """Any bytes: the request and the answer are recorded as they are and nothing in them is checked."""
 
     kind: ClassVar[str] = "opaque"
-
-    path: str = key("", doc="The path that this policy guards.")
 
     @classmethod
     def route(cls, method: str, path: str) -> Route | None:

@@ -25,7 +25,6 @@ class PlainJson:
 
     kind: ClassVar[str] = "json"
 
-    path: str = key("", doc="The path that this policy guards, e.g. `/predict`.")
     rows: str | None = key(
         None, doc="JSON Pointer to the rows: a list of objects or lists, or one object. Left out: the body itself."
     )

@@ -29,7 +29,7 @@ Check: TypeAlias = Callable[[Any], bool]
 
 
 class Element(NamedTuple):
-    """What decoding an annotation can give: JSON kinds, the numbers' range, and whether it is a list of that."""
+    """What decoding an annotation can give: JSON kinds ("int" = whole), the numbers' range, whether it is a list."""
 
     kinds: frozenset[str]
     low: float = 0.0
@@ -61,7 +61,10 @@ def narrowed(annotation: Any) -> Any:
     """The annotation with ends for its endless numbers: what lies beyond is declined, never wrongly accepted.
 
     Floats end where FP32 and BF16 do, whole numbers where INT64 does; so most features are proven for most datatypes.
+    `Any` becomes any scalar.
     """
+    if isinstance(inspect.type_info(annotation), inspect.AnyType):
+        return ANY_SCALAR
     origin = get_origin(annotation)
     if origin in (Union, UnionType):
         return reduce(or_, map(narrowed, get_args(annotation)))
@@ -134,7 +137,8 @@ def _ended(annotation: Any, info: Any, low: float, high: float) -> Any:
 
 def _element(info: Any) -> Element:
     if isinstance(info, inspect.FloatType | inspect.IntType):
-        kind = "float" if isinstance(info, inspect.FloatType) else "int"
+        whole = isinstance(info, inspect.IntType) or (info.multiple_of or 0.5) % 1 == 0
+        kind = "int" if whole else "float"
         low = info.ge if info.ge is not None else info.gt
         high = info.le if info.le is not None else info.lt
         endless = float("inf")
