@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import nsmallest
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from ..rows import MISSING, Change, Rows, Value
@@ -153,8 +155,10 @@ def decide(
     )
 
 
+_weightiest: Final = itemgetter(0, 1, 2)
+
+
 def _listed(found: list[_Found], rows: Rows) -> tuple[Violation, ...]:
-    found.sort(key=lambda one: one[:3])
     return tuple(
         [
             Violation(
@@ -165,6 +169,6 @@ def _listed(found: list[_Found], rows: Rows) -> tuple[Violation, ...]:
                 one.action,
                 one.sentence,
             )
-            for one in found[:MAX_LISTED_VIOLATIONS]
+            for one in nsmallest(MAX_LISTED_VIOLATIONS, found, key=_weightiest)
         ]
     )

@@ -11,6 +11,7 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import Final, TypeAlias
 
@@ -106,6 +107,8 @@ class Bad(Enum):
     FINITE = "finite"
 
 
+_EXACT: Final = 2**53
+
 Coerce: TypeAlias = Callable[[Value], "Value | Bad"]
 
 
@@ -114,7 +117,8 @@ def _int(value: Value) -> Value | Bad:
         return value
     if value.__class__ is float:
         if value.is_integer():
-            return int(value)
+            # Beyond 2^53 a double stands for many whole numbers: take the decimal as written.
+            return int(value) if -_EXACT <= value <= _EXACT else int(Decimal(repr(value)))
         return Bad.TYPE if math.isfinite(value) else Bad.FINITE
     return Bad.TYPE
 

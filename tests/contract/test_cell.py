@@ -40,6 +40,8 @@ CHECKS: list[tuple[str, Any, str]] = [
     ("{type: int, exclusive_max: 5}", 5, "exclusive_max"),
     ("{type: int, multiple_of: 5}", 15, ""),
     ("{type: int, multiple_of: 5}", 16, "multiple_of"),
+    ("{type: int, multiple_of: 3}", 1e300, "multiple_of"),
+    ("{type: int, max: 100000000000000000000000}", 1e23, ""),
     ("{type: int, values: [1, 2]}", 2.0, ""),
     ("{type: int, values: [1, 2]}", 3, "values"),
     ("{type: int, values: [1, 2]}", True, "type"),

@@ -33,6 +33,8 @@ FEATURES: list[tuple[str, str, tuple[Any, ...], str]] = [
     ("{type: timestamp, min: 2026}", "bad-value", ("min",), "RFC 3339"),
     ("{type: int, values: [1, 2.5]}", "bad-value", ("values", 1), "whole number"),
     ("{type: bool, values: [yes]}", "bad-value", ("values", 0), "true or false"),
+    ('{type: "float[1,1,1,1,1,1,1,1,1]"}', "unknown-type", ("type",), "more than 8"),
+    ("{type: int, missing_values: [[1]]}", "bad-value", ("missing_values", 0), "single values"),
     ("{type: int, values: []}", "no-values", ("values",), "empty"),
     ("{type: category}", "no-values", (), "needs `values`"),
     ("{type: category, values: [[a]]}", "bad-value", ("values", 0), "not a list"),
@@ -113,7 +115,8 @@ def test_what_is_odd_or_left_alone_is_a_warning(text: str, code: str, path: tupl
         ("{prediction: {score: {max: 1}}, fallback: {values: {score: high}}}",
          "bad-value", ("fallback", "values", "score")),
         ("{prediction: {score: {max: 1}}, fallback: {values: {score: 1, scores: 1}}}", "", ()),
-        ("{prediction: {score: {type: numbr}}}", "unknown-type", ("prediction", "score", "type")),
+        ("{prediction: {score: {type: numbr}}, fallback: {values: {score: 1}}}",
+         "unknown-type", ("prediction", "score", "type")),
     ],
 )  # fmt: skip
 def test_a_fallback_must_be_whole(text: str, code: str, path: tuple[Any, ...]) -> None:

@@ -113,6 +113,8 @@ def test_common_clean_values_take_the_fast_way(feature: str, value: Any) -> None
         ("{type: float, max: 9007199254740992}", 2**53 + 1),
         ("{type: float, missing_values: [9007199254740993]}", 2**53 + 1),
         ("{type: float, values: [9007199254740992]}", 2**53 + 1),
+        ("{type: float, exclusive_min: -9007199254740993}", -(2**53) - 1),
+        ("{type: float, exclusive_max: 9007199254740993}", 2**53 + 1),
         ("{type: int}", True),
         ("{type: int}", 1.5),
         ("{type: int, missing_values: [5]}", 5),
