@@ -53,6 +53,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     checking.add_argument("--format", choices=["text", "json"], default="text")
     exporting = actions.add_parser("export", parents=[shared, chosen], help="every record once, one JSON object each")
     exporting.add_argument("--format", choices=["jsonl"], default="jsonl")
+    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -19,11 +19,11 @@ SHOWN = 6
 
 def show(data: Path, received: list[Received], terminal: Terminal) -> list[str]:
     """Print some records; what does not fit to what callers got, one sentence each."""
-    exported = _sidecar("log", "export", "--kind", "exchange", "--data", str(data))
+    exported = _sidecar("log", "export", "--kind", "exchange", "--kind", "close", "--data", str(data))
     verified = _sidecar("log", "verify", "--data", str(data))
     if exported.returncode != 0:
         return [f"sidecar log export: {exported.stderr.strip()}"]
-    records = [json.loads(line) for line in exported.stdout.splitlines()]
+    records = [exchange(json.loads(line)) for line in exported.stdout.splitlines()]
     terminal.say()
     terminal.say(terminal.paint("what the journal has of it", "bold"))
     for record in records[-SHOWN:]:
@@ -35,8 +35,13 @@ def show(data: Path, received: list[Received], terminal: Terminal) -> list[str]:
     return found
 
 
+def exchange(record: dict[str, Any]) -> dict[str, Any]:
+    """The exchange in a record: itself, or what a `close` frame says of a streamed one."""
+    return {**record, **record["exchange"]} if record["kind"] == "close" else record
+
+
 def line(record: dict[str, Any]) -> str:
-    """One record in a line: time, status, verdict, route, how long it took, which checks broke."""
+    """One record in a line: time, status, verdict, how long it took, which model, which checks broke."""
     clock = str(record["ts"])[11:23]
     codes = " ".join(dict.fromkeys(violation["code"] for violation in record["violations"]))
     taken = f"{record['total_ns'] / 1e6:.1f} ms"

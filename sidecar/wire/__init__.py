@@ -12,9 +12,19 @@ from functools import lru_cache
 from typing import Any
 
 from ..families import members
-from .base import Acceptor, Codec, ReplyAcceptor, Route, RouteKind, Wire
+from .base import Acceptor, Codec, HeaderLookup, ReplyAcceptor, Route, RouteKind, Wire
 
-__all__ = ["Acceptor", "Codec", "ReplyAcceptor", "Route", "RouteKind", "Wire", "protocols", "recognise"]
+__all__ = [
+    "Acceptor",
+    "Codec",
+    "HeaderLookup",
+    "ReplyAcceptor",
+    "Route",
+    "RouteKind",
+    "Wire",
+    "protocols",
+    "recognise",
+]
 
 _RANK = {RouteKind.INFERENCE: 0, RouteKind.MANAGEMENT: 1}
 
