@@ -11,7 +11,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from .contract import Compiled, Mode
 from .edits import Span, splice
@@ -28,7 +28,7 @@ _GZIP, _DEFLATE = 31, 15  # window bits of zlib.decompressobj
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One body judged. `body` is what is sent on; `edits` are spans of the body as received (after content decoding)."""
+    """One body judged. `body` is what is sent on; `edits` are spans of the body as received, coding removed."""
 
     verdict: Verdict
     body: bytes
@@ -73,7 +73,8 @@ class Guard:
         self._accept_reply: ReplyAcceptor | None = None
         if reply_types is not None:
             self._accept_reply = codec.reply_acceptor(reply_types)
-        self.stamp = f"{identity.name}@{identity.version};digest={identity.digest}".encode("latin-1", "replace")
+        self.stamp = f"{identity.name}@{identity.version};digest={identity.digest}"
+        self.stamp_line = b"x-policy: %b\r\n" % self.stamp.encode("ascii", "replace")
 
     def mode(self, caller: str) -> Mode:
         """The mode in force for this caller."""
@@ -191,8 +192,7 @@ def encode_body(plain: bytes, coding: str) -> bytes:
     return deflater.compress(plain) + deflater.flush()
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """What a request line means here: its route, if any protocol knows it, and the policy that judges it, if any."""
 
     route: Route | None

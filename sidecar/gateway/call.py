@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING
 
 from ..errors import UpstreamFault
 from ..problem import Problem
-from ..upstream import Leg, Pool
-from ..verdict import Outcome, Verdict
+from ..upstream import AnswerHead, Leg
+from ..verdict import Verdict
 from . import record, respond
-from .head import Head, reply_lines
+from .head import Head
+from .trace import trace_context
 
 if TYPE_CHECKING:
     from ..edits import Span
-    from ..guard import Guard, Resolved
     from .connection import Connection
-    from .gateway import Gateway
-    from .target import Target
+    from .gateway import Gateway, Line
 
 MAX_PENDING_UPLOAD_BYTES = 256 * 1024
 
@@ -29,72 +28,68 @@ MAX_PENDING_UPLOAD_BYTES = 256 * 1024
 class Call:
     """A relayed exchange, and the ground the judged one stands on. One instance per request."""
 
+    # Defaults live on the class: an instance is made for every request and sets only what it has
+    complete = False  # the request's last byte was received
+    request_bytes = 0
+    status = 0
+    upstream_status = 0
+    response_bytes = 0
+    contract_ns = 0
+    sent_ns = 0
+    first_byte_ns = 0
+    upstream_ns = 0
+    mode = ""
+    verdict: Verdict | None = None
+    rows = 0
+    model_version = ""
+    version_source = "unstated"
+    request_edits: tuple[Span, ...] = ()
+    response_edits: tuple[Span, ...] = ()
+    request_payload = b""
+    response_payload = b""
+    fallback_rows: tuple[int, ...] = ()
+    error = ""
+    streamed = False
+    deadline = 0.0  # of the upstream leg, monotonic seconds; 0 = none
+    deadline_fault = UpstreamFault.FIRST_BYTE_TIMEOUT
+    finished = False
+    _leg: Leg | None = None
+    _pending_bytes = 0
+    _chunked_out = False
+    _head_sent = False
+    _begun = False
+
     def __init__(
         self,
         connection: Connection,
         gateway: Gateway,
         method: bytes,
-        target: Target,
-        resolved: Resolved,
+        line: Line,
         head: Head,
-        *,
         http10: bool,
         keep_alive: bool,
     ) -> None:
         self.connection = connection
         self.gateway = gateway
         self.method = method
-        self.target = target
-        self.route = resolved.route
-        self.guard: Guard | None = resolved.guard
+        self.line = line
         self.head = head
         self.http10 = http10
-        self.keep_alive = keep_alive
         self.started_ns = perf_counter_ns()
-        self.started_unix_ns = gateway.wall_ns()
-        self.prediction_id = gateway.ids.prediction_id(self.started_unix_ns)
+        self.started_unix_ns = now = gateway.wall_ns()
+        self.prediction_id, random_hex = gateway.ids.call_ids(now)
         self.request_id = head.request_id or self.prediction_id
-        self.trace = gateway.trace(head)
-        self.complete = False  # the request's last byte was received
-        self.request_bytes = 0
-        self.status = 0
-        self.upstream_status = 0
-        self.response_bytes = 0
-        self.contract_ns = 0
-        self.sent_ns = 0
-        self.first_byte_ns = 0
-        self.upstream_ns = 0
-        self.mode = ""
-        self.verdict: Verdict | None = None
-        self.rows = 0
-        self.model_version = ""
-        self.version_source = "unstated"
-        self.request_edits: tuple[Span, ...] = ()
-        self.response_edits: tuple[Span, ...] = ()
-        self.request_payload = b""
-        self.response_payload = b""
-        self.fallback_rows: tuple[int, ...] = ()
-        self.error = ""
-        self.deadline = 0.0  # of the upstream leg, monotonic seconds; 0 = none
-        self.deadline_fault = UpstreamFault.FIRST_BYTE_TIMEOUT
-        self._pool: Pool | None = None
-        self._leg: Leg | None = None
-        self._pending: list[bytes] = []  # of the upload, until a leg is there
-        self._pending_bytes = 0
-        self._out: list[bytes] = []  # of the answer, until the end of a read
-        self._chunked_out = False
-        self._head_sent = False
-        self.streamed = False
-        self._begun = False
-        self._finished = False
+        self.trace = trace_context(head.traceparents, random_hex, trust=gateway.settings.trust_trace)
         self._close_after = not keep_alive
+        self._pending: list[bytes] = []  # of the upload, until a leg is there
+        self._out: list[bytes] = []  # of the answer, until the end of a read
 
     # -- the caller's side
 
     def begin(self) -> None:
         """It is this call's turn on its connection."""
         self._begun = True
-        self.gateway.started(self)
+        self.gateway.relaying(self)
         if self.head.expects_continue and not self.complete:
             self.connection.write(respond.CONTINUE)
         self._acquire()
@@ -131,7 +126,7 @@ class Call:
 
     def client_gone(self) -> None:
         """The caller has left: so does the upstream call, at once."""
-        if self._finished:
+        if self.finished:
             return
         self.error = "client_abort"
         self.gateway.counts.client_aborts()
@@ -147,6 +142,7 @@ class Call:
         if self.head.chunked and self.complete:
             self._pending.append(b"0\r\n\r\n")
         head = self._upstream_head(-1)
+        self._pending_bytes = 0
         self.sent_ns = perf_counter_ns()
         leg.send(head + b"".join(self._pending), self, head_only=self.method == b"HEAD", complete=self.complete)
         self._pending.clear()
@@ -155,11 +151,11 @@ class Call:
         else:
             self.connection.resume_upload()
 
-    def reply_head(self, status: int, reason: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    def reply_head(self, head: AnswerHead) -> None:
         self.first_byte_ns = perf_counter_ns()
-        self.upstream_status = status
+        self.upstream_status = head.status
         self._watch_idle()
-        self._start_relay(status, reason, headers)
+        self._start_relay(head)
 
     def reply_body(self, data: bytes) -> None:
         self.response_bytes += len(data)
@@ -211,36 +207,33 @@ class Call:
 
     def _await_answer(self) -> None:
         timeouts = self.gateway.settings.upstream
-        if timeouts.first_byte_seconds is not None and not self.first_byte_ns:
+        if timeouts.on and not self.first_byte_ns:
             self._set_deadline(timeouts.first_byte_seconds, UpstreamFault.FIRST_BYTE_TIMEOUT)
 
     def _watch_idle(self) -> None:
         timeouts = self.gateway.settings.upstream
-        self.deadline = 0.0
-        if timeouts.idle_seconds is not None:
+        if timeouts.on:
             self._set_deadline(timeouts.idle_seconds, UpstreamFault.IDLE_TIMEOUT)
-        elif timeouts.total_seconds is not None:
-            self._set_deadline(timeouts.total_seconds, UpstreamFault.TOTAL_TIMEOUT)
 
-    def _set_deadline(self, seconds: float, fault: UpstreamFault) -> None:
-        now = perf_counter_ns()
+    def _set_deadline(self, seconds: float | None, fault: UpstreamFault) -> None:
+        self.deadline, self.deadline_fault = (perf_counter_ns() / 1e9 + seconds if seconds else 0.0), fault
         total = self.gateway.settings.upstream.total_seconds
-        self.deadline, self.deadline_fault = now / 1e9 + seconds, fault
-        if total is not None and self.started_ns / 1e9 + total < self.deadline:
-            self.deadline, self.deadline_fault = self.started_ns / 1e9 + total, UpstreamFault.TOTAL_TIMEOUT
+        if total is not None:
+            end = self.started_ns / 1e9 + total
+            if not self.deadline or end < self.deadline:
+                self.deadline, self.deadline_fault = end, UpstreamFault.TOTAL_TIMEOUT
 
     # -- steps shared with the judged call
 
     def _acquire(self) -> None:
-        self._pool = self.gateway.pool_of(self.guard)
-        self._pool.acquire(self)
+        self.line.pool.acquire(self)
 
     def _leave_upstream(self) -> None:
         leg, self._leg = self._leg, None
         if leg is not None:
             leg.abandon()
-        elif self._pool is not None:
-            self._pool.withdraw(self)
+        else:
+            self.line.pool.withdraw(self)
 
     def _upstream_head(self, length: int) -> bytes:
         """The request's head for the model server; `length` ≥ 0 states a Content-Length of our own."""
@@ -253,34 +246,40 @@ class Call:
                 lines[head.length_line] = line
             else:
                 lines.append(line)
-        parts = [self.method, b" ", self.target.send, b" HTTP/1.1\r\n", *lines]
+        extra = b""
         if not head.host:
-            parts.append(b"Host: %b\r\n" % self.gateway.upstream_host(self.guard))
+            extra = b"Host: %b\r\n" % self.gateway.upstream_host(self.line.pool)
         if length < 0 and head.chunked:
-            parts.append(b"Transfer-Encoding: chunked\r\n")
-        if not head.request_id:
-            parts.append(b"x-request-id: %b\r\n" % self.request_id.encode())
+            extra += b"Transfer-Encoding: chunked\r\n"
         if self.trace.continued:
-            parts += head.tracestates
-        parts.append(b"traceparent: %b\r\nVia: 1.1 %b\r\n\r\n" % (self.trace.traceparent, self.gateway.via))
-        return b"".join(parts)
+            extra += b"".join(head.tracestates)
+        if not head.request_id:
+            extra += b"x-request-id: %b\r\n" % self.request_id.encode()
+        return b"%b %b HTTP/1.1\r\n%b%btraceparent: %b\r\n%b\r\n" % (
+            self.method,
+            self.line.target.send,
+            b"".join(lines),
+            extra,
+            self.trace.traceparent,
+            self.gateway.via_line,
+        )
 
-    def _start_relay(self, status: int, reason: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-        self.status = status
-        lines, length = reply_lines(headers, self.gateway.stamped_names)
-        lines.insert(0, respond.status_line(status, reason))
-        if length >= 0:
-            lines.append(b"Content-Length: %d\r\n" % length)
-        elif self.method != b"HEAD" and status not in (204, 304):
+    def _start_relay(self, head: AnswerHead) -> None:
+        self.status = head.status
+        out = self._out
+        out.append(respond.status_line(head.status, head.reason))
+        out += head.lines
+        if head.length >= 0:
+            out.append(b"Content-Length: %d\r\n" % head.length)
+        elif self.method != b"HEAD" and head.status not in (204, 304):
             if self.http10:
                 self._close_after = True
             else:
                 self._chunked_out = True
-                lines.append(b"Transfer-Encoding: chunked\r\n")
-        lines.append(record.stamps(self, pending=True))
-        lines.append(self._connection_line())
-        lines.append(b"\r\n")
-        self._out += lines
+                out.append(b"Transfer-Encoding: chunked\r\n")
+        out.append(record.stamps(self, pending=True))
+        out.append(self._connection_line())
+        out.append(b"\r\n")
 
     def _connection_line(self) -> bytes:
         """Whether this connection goes on. An answer that overtook its request's body ends it."""
@@ -295,7 +294,7 @@ class Call:
         self.gateway.counts.problem(problem.kind)
         self.error = self.error or problem.kind
         content_type, body = respond.render(
-            record.addressed(problem, self), self.route.protocol if self.route else "", self.head.accept
+            record.addressed(problem, self), self.line.route.protocol if self.line.route else "", self.head.accept
         )
         extra = b""
         if problem.retry_after_seconds is not None:
@@ -306,17 +305,13 @@ class Call:
         """A whole answer of our own."""
         self.status = status
         self.response_bytes = len(body)
-        kind = b"Content-Type: %b\r\n" % content_type if content_type else b""
-        head = b"".join(
-            (
-                respond.status_line(status),
-                kind,
-                extra,
-                b"Content-Length: %d\r\n" % len(body),
-                record.stamps(self, pending=False),
-                self._connection_line(),
-                b"\r\n",
-            )
+        head = b"%b%b%bContent-Length: %d\r\n%b%b\r\n" % (
+            respond.status_line(status),
+            b"Content-Type: %b\r\n" % content_type if content_type else b"",
+            extra,
+            len(body),
+            record.stamps(self, pending=False),
+            self._connection_line(),
         )
         self._deliver(head if self.method == b"HEAD" else head + body)
 
@@ -326,31 +321,26 @@ class Call:
         gateway = self.gateway
         if gateway.waits_for_disk:
             gateway.journal.when_durable(lambda _durable: self._release(data))
-        else:
-            self._release(data)
+        elif not self.finished:
+            self.connection.write(data)
+            self._finish(keep=not self._close_after)
 
     def _release(self, data: bytes) -> None:
-        if not self._finished:
+        if not self.finished:
             self.connection.write(data)
             self._finish(keep=not self._close_after)
 
     def _cut(self) -> None:
         """An answer that cannot be completed: no final chunk, no short body passed off as whole."""
         self._record()
-        self._finished = True
-        self.gateway.ended(self)
+        self.finished = True
+        self.gateway.calls.discard(self)
         self.connection.abort()
 
     def _record(self) -> None:
         self.gateway.record(self)
 
     def _finish(self, *, keep: bool) -> None:
-        self._finished = True
-        self.deadline = 0.0
-        self.gateway.ended(self)
+        self.finished = True
+        self.gateway.calls.discard(self)
         self.connection.call_ended(keep=keep)
-
-    @property
-    def outcome(self) -> Outcome | None:
-        """The verdict's word, or None where no policy judged."""
-        return self.verdict.outcome if self.verdict is not None else None

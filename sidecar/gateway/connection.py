@@ -9,20 +9,33 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from time import perf_counter
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import httptools
 
 from ..problem import Problem
 from . import respond
-from .head import MAX_HEAD_BYTES, MAX_HEADERS, Refusal
+from .head import MAX_HEAD_BYTES, MAX_HEADERS, Head, Refusal
 
 if TYPE_CHECKING:
     from .call import Call
     from .gateway import Gateway
 
 _MAX_DISCARDED_BYTES: Final = 64 * 1024 * 1024
+_MAX_MISSES: Final = 8
 _UPLOAD, _PIPELINE = 1, 2  # why reading is paused
+_TOO_LARGE_HEAD: Final = Refusal(431, "headers-too-large", f"a head may have {MAX_HEAD_BYTES} bytes")
+
+
+class KnownHead(NamedTuple):
+    """The last head of a connection whose request came whole in one read: `size` bytes with its body."""
+
+    head_bytes: bytes
+    size: int
+    method: bytes
+    url: bytes
+    head: Head
+    http10: bool
 
 
 class Connection(asyncio.Protocol):
@@ -31,13 +44,19 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_active",
         "_advancing",
+        "_blocked",
+        "_body_bytes",
         "_discarded",
         "_discarding",
         "_gateway",
         "_head_bytes",
         "_headers",
         "_headers_done",
-        "_keep_alive",
+        "_known",
+        "_made",
+        "_messages",
+        "_misses",
+        "_open",
         "_parser",
         "_paused",
         "_queue",
@@ -56,7 +75,14 @@ class Connection(asyncio.Protocol):
         self._headers: list[tuple[bytes, bytes]] = []
         self._url = b""
         self._headers_done = False
-        self._head_bytes = 0
+        self._head_bytes = 0  # of a head, or since the body last grew
+        self._body_bytes = 0
+        self._blocked = False  # the caller does not read what it is sent
+        self._open = False  # the parser stands inside a message
+        self._messages = 0  # heads in this read
+        self._made: Head | None = None  # the last head read
+        self._known: KnownHead | None = None
+        self._misses = 0
         self._receiving: Call | None = None  # whose body is coming in
         self._active: Call | None = None  # whose turn it is
         self._queue: deque[Call] = deque()
@@ -88,26 +114,75 @@ class Connection(asyncio.Protocol):
             if self._discarded > _MAX_DISCARDED_BYTES:
                 self.abort()
             return
-        if not self._headers_done:
+        between = not self._open
+        if between:
+            known = self._known
+            if known is not None and len(data) == known.size and data.startswith(known.head_bytes):
+                if self._active is None and self._refusal is None and not self._blocked:
+                    self._again(known, data)
+                    return
+            self._messages = 0
+        if self._receiving is None:
             self._head_bytes += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # h2c was offered and is ignored (RFC 9110 section 7.8): what follows is the next HTTP/1.1 request
-            rest = data[upgrade.args[0] :]
-            if rest and not self._discarding:
-                self.data_received(rest)
-            return
-        except httptools.HttpParserCallbackError:
-            self.abort()
-            raise
-        except httptools.HttpParserError as error:
-            self._gateway.counts.parser_errors()
-            self._refuse(Refusal(400, "malformed", f"not a valid HTTP/1.1 request: {error}"))
-            return
-        if not self._headers_done and self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(Refusal(431, "headers-too-large", f"a head may have {MAX_HEAD_BYTES} bytes"))
+        while data:
+            try:
+                self._parser.feed_data(data)
+                break
+            except httptools.HttpParserUpgrade as upgrade:
+                # h2c was offered and is ignored (RFC 9110 section 7.8): what follows is the next HTTP/1.1 request
+                data = b"" if self._discarding else data[upgrade.args[0] :]
+            except httptools.HttpParserCallbackError:
+                self.abort()
+                raise
+            except httptools.HttpParserError as error:
+                if not self._discarding and self._refusal is None:
+                    self._gateway.counts.parser_errors()
+                    self._refuse(Refusal(400, "malformed", f"not a valid HTTP/1.1 request: {error}"))
+                return
+        if not self._headers_done:
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(_TOO_LARGE_HEAD)
+        elif between and not self._open:
+            if self._messages == 1 and self._misses < _MAX_MISSES:
+                self._learn(data)
         elif self._receiving is not None:
+            self._watch_body(self._receiving, len(data))
+
+    def _again(self, known: KnownHead, data: bytes) -> None:
+        """The head this connection sent last, byte for byte, with its whole body: it means what it meant."""
+        self._misses = 0
+        call = self._gateway.call(self, known.method, known.url, known.head, known.http10, True)
+        if isinstance(call, Refusal):
+            self._refuse(call)
+            return
+        self._active = call
+        self.deadline = 0.0
+        if known.head.content_length:
+            call.body(data[len(known.head_bytes) :])
+        call.body_end()
+        call.begin()
+
+    def _learn(self, data: bytes) -> None:
+        head, parser = self._made, self._parser
+        if head is None or head.content_length < 0 or head.expects_continue or head.h2c or self._discarding:
+            return
+        self._misses += 1  # a caller whose heads always differ is not remembered
+        size = len(data) - head.content_length
+        if data[size - 4 : size] == b"\r\n\r\n" and parser.should_keep_alive():
+            http10 = parser.get_http_version() == "1.0"
+            self._known = KnownHead(data[:size], len(data), parser.get_method(), self._url, head, http10)
+
+    def _watch_body(self, call: Call, size: int) -> None:
+        """More of a body is to come: in time, and not as chunk extensions or trailers without end."""
+        if call.request_bytes != self._body_bytes:
+            self._body_bytes = call.request_bytes
+            self._head_bytes = 0
+        else:
+            self._head_bytes += size
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self._refuse(_TOO_LARGE_HEAD)
+                return
+        if not self._blocked:
             self.deadline = perf_counter() + self._gateway.settings.body_timeout_seconds
 
     def eof_received(self) -> bool:
@@ -125,25 +200,32 @@ class Connection(asyncio.Protocol):
         self._active = self._receiving = None
 
     def pause_writing(self) -> None:
+        self._blocked = True
         self.deadline = perf_counter() + self._gateway.settings.write_timeout_seconds
         if self._active is not None:
             self._active.client_paused(True)
 
     def resume_writing(self) -> None:
+        self._blocked = False
+        if self._discarding:
+            return
         self.deadline = 0.0
         if self._active is not None:
             self._active.client_paused(False)
+        else:
+            self._go_on()
 
     # -- httptools
 
     def on_message_begin(self) -> None:
+        self._open = True
         if self._discarding or self._refusal is not None:
             return
         self._headers = []
         self._url = b""
         self._headers_done = False
-        self._head_bytes = 0
-        if self._active is None:
+        self._head_bytes = max(self._head_bytes, 1)
+        if self._active is None and not self._blocked:
             self.deadline = perf_counter() + self._gateway.settings.head_timeout_seconds
 
     def on_url(self, url: bytes) -> None:
@@ -157,9 +239,15 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._headers_done = True
+        self._made = None
+        self._messages += 1
         if self._discarding or self._refusal is not None:
             return
         parser, gateway = self._parser, self._gateway
+        if self._head_bytes > MAX_HEAD_BYTES and self._measured() > MAX_HEAD_BYTES:
+            self._refuse(_TOO_LARGE_HEAD)
+            return
+        self._head_bytes = self._body_bytes = 0
         method = parser.get_method()
         version = parser.get_http_version()
         if method == b"CONNECT":
@@ -175,14 +263,14 @@ class Connection(asyncio.Protocol):
         if isinstance(head, Refusal):
             self._refuse(head)
             return
-        call = gateway.call(
-            self, method, self._url, head, http10=version == "1.0", keep_alive=head.h2c or parser.should_keep_alive()
-        )
+        keep_alive = head.h2c or parser.should_keep_alive()
+        call = gateway.call(self, method, self._url, head, version == "1.0", keep_alive)
         if isinstance(call, Refusal):
             self._refuse(call)
             return
+        self._made = head
         self._receiving = call
-        if self._active is None:
+        if self._active is None and not self._blocked:
             self._active = call
             self.deadline = 0.0
             call.begin()
@@ -190,14 +278,21 @@ class Connection(asyncio.Protocol):
             self._queue.append(call)
             self._pause(_PIPELINE)
 
+    def _measured(self) -> int:
+        """The size of the head just read; the bytes counted may belong to requests before it."""
+        return len(self._url) + sum(len(name) + len(value) + 4 for name, value in self._headers)
+
     def on_body(self, data: bytes) -> None:
         if not self._discarding and self._receiving is not None:
             self._receiving.body(data)
 
     def on_message_complete(self) -> None:
+        self._open = False
         call, self._receiving = self._receiving, None
+        self._head_bytes = 0
         if call is not None and not self._discarding:
-            self.deadline = 0.0
+            if not self._blocked:
+                self.deadline = 0.0
             call.body_end()
 
     # -- what a call asks
@@ -217,6 +312,8 @@ class Connection(asyncio.Protocol):
 
     def call_ended(self, *, keep: bool) -> None:
         """The active call is answered (or gone): close, or take the next one."""
+        if self._active is None:  # taken off already: its request turned out to be broken
+            return
         unread = self._receiving is not None and self._receiving is self._active
         self._active = None
         if self._transport is None or self._transport.is_closing():
@@ -225,6 +322,10 @@ class Connection(asyncio.Protocol):
         if not keep:
             self._end(unread=unread or self._receiving is not None)
             return
+        if not self._blocked:  # else: when the caller has read what it was sent
+            self._go_on()
+
+    def _go_on(self) -> None:
         if self._queue:
             self._advance()
         elif self._refusal is not None:
@@ -239,20 +340,23 @@ class Connection(asyncio.Protocol):
         if self._advancing:
             return
         self._advancing = True
-        while self._queue and self._active is None and not self._discarding:
+        while self._queue and self._active is None and not self._blocked and not self._discarding:
             self._active = self._queue.popleft()
             self._active.begin()
         self._advancing = False
-        if self._active is None and not self._queue and not self._discarding:
+        if self._queue or self._discarding:
+            return
+        if self._active is None and self._refusal is not None:
+            self._say_refusal()
+        elif self._active is None or self._active is self._receiving:  # whose body may be waiting to be read
             self._resume(_PIPELINE)
-            if self._refusal is not None:
-                self._say_refusal()
 
     # -- ends
 
     def close_if_idle(self) -> None:
         """Draining: a connection without a call has nothing to wait for."""
-        if self._active is None and self._receiving is None and self._head_bytes == 0 and self._transport is not None:
+        reading = self._receiving is not None or (self._head_bytes and not self._headers_done)
+        if self._active is None and not reading and not self._discarding and self._transport is not None:
             self._transport.close()
 
     def abort(self) -> None:
@@ -273,6 +377,8 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         """Answer and close; calls before this one are answered first."""
+        if self._discarding:
+            return
         receiving, self._receiving = self._receiving, None
         self._refusal = refusal
         if receiving is not None and receiving is self._active:

@@ -30,9 +30,9 @@ class Counts:
         self._gauges = page.gauges
 
     def answered(self, outcome: str, status: int, total_ns: int, upstream_ns: int, contract_ns: int) -> None:
-        """One exchange has ended and its answer is on its way; `outcome` "" = no policy judged it."""
+        """One exchange has ended and its answer is on its way; `outcome` is one of `OUTCOMES`."""
         counters = self._counters
-        counters[_OUTCOME_SLOTS[outcome or "passed"]] += 1
+        counters[_OUTCOME_SLOTS[outcome]] += 1
         if status:
             counters[_CLASS_SLOTS[status // 100 - 1]] += 1
         m.REQUEST_SECONDS.observe(counters, total_ns)

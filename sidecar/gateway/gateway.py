@@ -6,17 +6,17 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from time import perf_counter_ns, time_ns
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from ..contract import Mode
 from ..errors import WireFault
 from ..exchange import Close, Kind, Open, PolicyPublished, encode
-from ..guard import Guard, Guards, Resolved
+from ..guard import Guard, Guards
 from ..journal import StatsPage, Writer
 from ..problem import Problem
-from ..upstream import Pool
+from ..upstream import AnswerReader, Pool
 from ..verdict import Outcome, Verdict
-from ..wire import HeaderLookup
+from ..wire import HeaderLookup, Route
 from . import record
 from .call import Call
 from .connection import Connection
@@ -25,9 +25,8 @@ from .head import Head, HeadReader, Refusal
 from .ids import Ids
 from .internal import PREFIX, internal_call
 from .judged import JudgedCall
-from .settings import GatewaySettings
+from .settings import STAMPS, GatewaySettings
 from .target import Target, read_target
-from .trace import TraceContext, trace_context
 
 _TICK_SECONDS: Final = 0.1
 _MAX_CACHED_TARGETS: Final = 4096
@@ -35,12 +34,18 @@ _RETRY_AFTER_SECONDS: Final = 5
 
 
 class Line(NamedTuple):
-    """A request line understood once and cached: the target, its route and policy, or why it is refused."""
+    """A request line understood once and cached: target, route, policy and upstream, or why it is refused."""
 
     target: Target
-    resolved: Resolved
-    refusal: Refusal | None
-    internal: bool
+    route: Route | None
+    guard: Guard | None
+    pool: Pool
+    make: CallMaker
+    text: str  # the target as sent on, latin-1
+    refusal: Refusal | None = None
+
+
+CallMaker: TypeAlias = Callable[[Connection, "Gateway", bytes, Line, Head, bool, bool], Call]
 
 
 class ModelState(NamedTuple):
@@ -73,15 +78,20 @@ class Gateway:
         self.ids = Ids(bits or random.Random().getrandbits)  # noqa: S311  ids, not secrets
         self.wall_ns = wall_ns
         self.heads = HeadReader(caller_header=settings.caller_header, recorded=settings.recorded_headers)
-        self.via = settings.via.encode()
-        self.stamped_names = frozenset(name.encode() for name in settings.stamps)
-        self.waits_for_disk = journal.settings.durability == "fsync"
+        self._via = settings.via.encode()
+        self.via_line = b"Via: 1.1 %b\r\n" % self._via
+        self._answers = AnswerReader(frozenset(name.encode() for name in settings.stamps))
+        self.stamps_all = settings.stamps == STAMPS
+        self.gated = False  # some call may have to be refused for its model or environment
+        self.sheds = settings.max_in_flight is not None or settings.when_full == "refuse_traffic"
+        self.waits_for_disk = settings.durability == "fsync"
         self.connections: set[Connection] = set()
         self.calls: set[Call] = set()
         self.buffered_bytes = 0
         self.draining = False
         self.not_ready = ""
-        self._pools = dict(pools)
+        self._pools: dict[str, Pool] = {}
+        self._use(pools)
         self._lines: dict[bytes, Line] = {}
         self._models: dict[str, ModelState] = {}
         self._wrong_environment = ""
@@ -106,9 +116,14 @@ class Gateway:
         self._lines.clear()
         if pools is not None:
             dropped = [pool for url, pool in self._pools.items() if pools.get(url) is not pool]
-            self._pools = dict(pools)
+            self._use(pools)
             for pool in dropped:
                 pool.retire()
+
+    def _use(self, pools: Mapping[str, Pool]) -> None:
+        self._pools = dict(pools)
+        for pool in pools.values():
+            pool.reader = self._answers
 
     def publish(self, guard: Guard, canonical: bytes) -> None:
         """Write the resolved policy before the first record under its digest."""
@@ -126,10 +141,16 @@ class Gateway:
     def set_models(self, models: Mapping[str, ModelState]) -> None:
         """By policy name."""
         self._models = dict(models)
+        self._regate()
 
     def set_environment(self, wrong: str) -> None:
         """ "" = this is the environment the policies are for; otherwise the sentence that says why not."""
         self._wrong_environment = wrong
+        self._regate()
+
+    def _regate(self) -> None:
+        mismatched = any(state.identity == "mismatch" for state in self._models.values())
+        self.gated = bool(self._wrong_environment) or mismatched
 
     def drain(self) -> None:
         """From now every answer ends its connection; idle connections end now."""
@@ -154,7 +175,7 @@ class Gateway:
     # -- what a connection asks
 
     def call(
-        self, connection: Connection, method: bytes, raw_target: bytes, head: Head, *, http10: bool, keep_alive: bool
+        self, connection: Connection, method: bytes, raw_target: bytes, head: Head, http10: bool, keep_alive: bool
     ) -> Call | Refusal:
         """The call for a request head, or why there is none."""
         key = method + b" " + raw_target
@@ -164,77 +185,49 @@ class Gateway:
             if len(self._lines) >= _MAX_CACHED_TARGETS:
                 self._lines.clear()
             self._lines[key] = line
-        target, resolved, refusal, internal = line
-        if refusal is not None:
-            return refusal
-        if target.authority and target.authority != head.host:
+        if line.refusal is not None:
+            return line.refusal
+        if line.target.authority and line.target.authority != head.host:
             return Refusal(421, "misdirected", "the request names another host than its Host header")
-        if head.via and self.via in head.via:
+        if head.via and self._via in head.via:
             return Refusal(508, "loop", "this request has been here before: an upstream points back at this port")
-        if internal:
-            return internal_call(connection, self, method, target, resolved, head, http10=http10, keep_alive=keep_alive)
-        if resolved.guard is not None:
-            return JudgedCall(connection, self, method, target, resolved, head, http10=http10, keep_alive=keep_alive)
-        return Call(connection, self, method, target, resolved, head, http10=http10, keep_alive=keep_alive)
+        return line.make(connection, self, method, line, head, http10, keep_alive)
 
     def _understand(self, method: bytes, raw: bytes) -> Line:
-        nothing = Resolved(None, None)
         target = read_target(raw)
+        pool = self._pools[""]
+        text = target.send.decode("latin-1")
         if target.refused:
-            return Line(target, nothing, Refusal(400, "malformed", target.refused), False)
+            return Line(target, None, None, pool, Call, text, Refusal(400, "malformed", target.refused))
         if target.path.startswith(PREFIX):
-            return Line(target, nothing, None, True)
+            return Line(target, None, None, pool, internal_call(target.path), text)
         guards = self.guards
-        resolved = guards.resolve(method.decode("latin-1"), target.path)
-        if target.ambiguous:
-            if guards.enforcing:
-                return Line(target, resolved, Refusal(400, "ambiguous-path", target.ambiguous), False)
-            return Line(target, resolved, None, False)
-        kind = resolved.route.kind if resolved.route is not None else ""
-        if resolved.guard is None and kind in ("inference", "management") and guards.block_unmatched:
+        route, guard = guards.resolve(method.decode("latin-1"), target.path)
+        if target.ambiguous and guards.enforcing:
+            return Line(target, route, guard, pool, Call, text, Refusal(400, "ambiguous-path", target.ambiguous))
+        kind = route.kind if route is not None else ""
+        if guard is None and kind in ("inference", "management") and guards.block_unmatched:
             detail = "no policy covers this request; add one, or run with --unmatched pass"
-            return Line(target, resolved, Refusal(403, "no-policy", detail), False)
-        return Line(target, resolved, None, False)
-
-    def trace(self, head: Head) -> TraceContext:
-        """The trace this call belongs to."""
-        return trace_context(head.traceparents, self.ids, trust=self.settings.trust_trace)
+            return Line(target, route, guard, pool, Call, text, Refusal(403, "no-policy", detail))
+        if guard is None:
+            return Line(target, route, None, pool, Call, text)
+        return Line(target, route, guard, self._pools.get(guard.upstream, pool), JudgedCall, text)
 
     # -- what a call asks
 
-    def started(self, call: Call) -> None:
-        """A call has begun."""
+    def relaying(self, call: Call) -> None:
+        """A relayed call has begun."""
         self.calls.add(call)
-        if call.guard is None and call.route is not None and call.route.kind == "inference":
+        line = call.line
+        if line.guard is None and line.route is not None and line.route.kind == "inference":
             self.counts.unguarded()
-        if call.target.ambiguous:
+        if line.target.ambiguous:
             self.counts.would_refuse("ambiguous-path")
 
-    def ended(self, call: Call) -> None:
-        """A call has ended, whichever way."""
-        self.calls.discard(call)
-
-    def pool_of(self, guard: Guard | None) -> Pool:
-        """The upstream of a policy, or the default one."""
-        if guard is not None and guard.upstream in self._pools:
-            return self._pools[guard.upstream]
-        return self._pools[""]
-
-    def upstream_host(self, guard: Guard | None) -> bytes:
+    def upstream_host(self, pool: Pool) -> bytes:
         """The Host for callers who sent none (HTTP/1.0)."""
-        address = self.pool_of(guard).address
+        address = pool.address
         return f"{address.host}:{address.port}".encode() if address.host else b"localhost"
-
-    def take(self, size: int) -> bool:
-        """Reserve bytes of the process-wide body budget."""
-        if self.buffered_bytes + size > self.settings.buffered_bytes_budget:
-            return False
-        self.buffered_bytes += size
-        return True
-
-    def give_back(self, size: int) -> None:
-        """Return reserved bytes."""
-        self.buffered_bytes -= size
 
     def shed(self) -> Problem | None:
         """A problem when one more call upstream is too many, or when the journal must have room and has none."""
@@ -265,12 +258,10 @@ class Gateway:
             return self._mismatch(guard)
         return None
 
-    def check_version(self, guard: Guard, version: str) -> Problem | None:
-        """A model version stated in an answer against the versions the policy pins."""
-        pinned = guard.identity.model_versions
-        if not pinned or version in pinned:
-            return None
+    def wrong_version(self, guard: Guard, version: str) -> Problem | None:
+        """An answer states a version that the policy does not pin: from now the model is another one."""
         self._models[guard.identity.name] = ModelState("mismatch", version)
+        self._regate()
         return self._mismatch(guard) if guard.identity.stop_on_mismatch else None
 
     def _mismatch(self, guard: Guard) -> Problem:
@@ -321,7 +312,7 @@ class Gateway:
             self.journal.append(Kind.CLOSE, encode(Close(exchange=exchange)), payloads)
         else:
             self.journal.append(Kind.EXCHANGE, encode(exchange), payloads)
-        outcome = "error" if call.error and call.outcome is None else exchange.verdict
+        outcome = exchange.verdict or ("error" if call.error else "passed")
         self.counts.answered(outcome, call.status, total_ns, call.upstream_ns, call.contract_ns)
 
     # -- time
@@ -335,7 +326,7 @@ class Gateway:
         self.counts.loop_lag(int((loop.time() - self._tick_due) * 1e9))
         now = perf_counter_ns() / 1e9
         for call in [call for call in self.calls if call.deadline and call.deadline < now]:
-            if self.guards.enforcing or call.guard is None or call.mode != Mode.OBSERVE:
+            if self.guards.enforcing or call.line.guard is None or call.mode != Mode.OBSERVE:
                 call.expire()
             else:
                 call.deadline = 0.0

@@ -1,7 +1,7 @@
 """The head of a request: framing decided once, hop-by-hop fields left behind, the rest kept byte for byte.
 
-Pure. RFC 9112 sections 6 and 7, RFC 9110 section 7.6.1. llhttp (strict) has refused what it refuses; these are the rules
-it leaves to the server: Host, length twice, transfer codings, look-alike names, Expect, Upgrade.
+Pure. RFC 9112 sections 6 and 7, RFC 9110 section 7.6.1. llhttp (strict) has refused what it refuses; these are the
+rules it leaves to the server: Host, length twice, transfer codings, look-alike names, Expect, Upgrade.
 """
 
 from __future__ import annotations
@@ -144,6 +144,8 @@ class HeadReader:
             elif field is _Field.CONTENT_LENGTH:
                 if head.content_length >= 0:
                     return Refusal(400, "malformed", "Content-Length is stated twice; send it once")
+                if not value.isdigit():
+                    value = value.rstrip(b" \t")  # llhttp leaves trailing OWS (RFC 9112 section 5) in place
                 if not value.isdigit() or len(value) > 18:
                     return Refusal(400, "malformed", "Content-Length must be a plain decimal number")
                 head.content_length = int(value)
@@ -162,6 +164,8 @@ class HeadReader:
         if hosts != 1 and (version == "1.1" or hosts):
             return Refusal(400, "malformed", "an HTTP/1.1 request has exactly one Host header (RFC 9112 section 3.2)")
         if hosts and not _HOST.fullmatch(head.host):
+            head.host = head.host.rstrip(b" \t")
+        if hosts and not _HOST.fullmatch(head.host):
             return Refusal(400, "malformed", "the Host header is not `host` or `host:port`")
         if head.chunked and (version != "1.1" or head.content_length >= 0):
             return Refusal(400, "malformed", "Transfer-Encoding goes with HTTP/1.1 and without Content-Length")
@@ -171,16 +175,17 @@ class HeadReader:
 
     def _rare(self, field: _Field, name: bytes, value: bytes, head: Head) -> Refusal | None:
         line = name + b": " + value + b"\r\n"
+        value = value.rstrip(b" \t")
         if field is _Field.TRANSFER_ENCODING:
-            if head.chunked or value.strip().lower() != b"chunked":
+            if head.chunked or value.lower() != b"chunked":
                 return Refusal(501, "malformed", "the only transfer coding taken is one `chunked`")
             head.chunked = True
         elif field is _Field.EXPECT:
-            if value.strip().lower() != b"100-continue":
+            if value.lower() != b"100-continue":
                 return Refusal(417, "malformed", "the only expectation known is `100-continue`")
             head.expects_continue = True
         elif field is _Field.UPGRADE:
-            if value.strip().lower() != b"h2c":  # RFC 9110 section 7.8: h2c may be ignored, and HTTP/1.1 goes on
+            if value.lower() != b"h2c":  # RFC 9110 section 7.8: h2c may be ignored, and HTTP/1.1 goes on
                 return Refusal(501, "upgrade", "protocol upgrades are not supported here; use HTTP/1.1")
             head.h2c = True
         elif field is _Field.LOOKALIKE:
@@ -220,32 +225,3 @@ def _strip(head: Head, nominated: list[bytes]) -> None:
         head.length_line = next(
             (index for index, line in enumerate(kept) if line[:15].lower() == b"content-length:"), -1
         )
-
-
-_REPLY_HOP: Final = frozenset(
-    {b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"te", b"trailer", b"upgrade",
-     b"proxy-authenticate"}
-)  # fmt: skip
-
-
-def reply_lines(headers: Headers, stamped: frozenset[bytes]) -> tuple[list[bytes], int]:
-    """The answer's lines without hop-by-hop fields and the names we stamp; and its Content-Length (-1 = unstated)."""
-    lines: list[bytes] = []
-    length = -1
-    nominated: frozenset[bytes] = frozenset()
-    for name, value in headers:
-        lower = name.lower()
-        if lower == b"content-length":
-            length = int(value) if value.isdigit() else -1
-            continue
-        if lower in _REPLY_HOP:
-            if lower == b"connection":
-                nominated |= {token.strip().lower() for token in value.split(b",")}
-            continue
-        if lower in stamped:
-            continue
-        lines.append(name + b": " + value + b"\r\n")
-    nominated -= {b"close", b"keep-alive", b""}
-    if nominated:
-        lines = [line for line in lines if line.partition(b":")[0].lower() not in nominated - _NEVER_NOMINATED]
-    return lines, length

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
+
+_VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 class Ids:
@@ -11,16 +14,13 @@ class Ids:
     def __init__(self, bits: Callable[[int], int]) -> None:
         self._bits = bits
 
+    def call_ids(self, unix_ns: int) -> tuple[str, str]:
+        """(prediction id, 64 random hex digits) from one draw: what every call needs."""
+        text = f"{self._bits(332):083x}"
+        stamp = f"{unix_ns // 1_000_000:012x}"
+        variant = _VARIANT[text[3]]
+        return f"{stamp[:8]}-{stamp[8:]}-7{text[:3]}-{variant}{text[4:7]}-{text[7:19]}", text[19:]
+
     def prediction_id(self, unix_ns: int) -> str:
         """A UUIDv7: 48 bits of milliseconds, 74 random bits."""
-        bits = self._bits(74)
-        text = f"{unix_ns // 1_000_000:012x}7{bits >> 62:03x}{bits & 0x3FFFFFFFFFFFFFFF | 0x8000000000000000:016x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
-
-    def trace_id(self) -> str:
-        """32 lower hex digits, never all zero."""
-        return f"{self._bits(128) | 1:032x}"
-
-    def span_id(self) -> str:
-        """16 lower hex digits, never all zero."""
-        return f"{self._bits(64) | 1:016x}"
+        return self.call_ids(unix_ns)[0]

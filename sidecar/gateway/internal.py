@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import hmac
 import json
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..exchange import Kind, encode
-from ..guard import Resolved
 from ..problem import Problem
 from .call import Call
 from .feedback import read_feedback
-from .head import Head
-from .target import Target
-
-if TYPE_CHECKING:
-    from .connection import Connection
-    from .gateway import Gateway
 
 PREFIX: Final = "/_sidecar/"
 _JSON: Final = b"application/json"
 _MAX_FEEDBACK_BYTES: Final = 4 * 1024 * 1024
 
 
-def internal_call(
-    connection: Connection,
-    gateway: Gateway,
-    method: bytes,
-    target: Target,
-    resolved: Resolved,
-    head: Head,
-    *,
-    http10: bool,
-    keep_alive: bool,
-) -> Call:
-    """The call for a path below the reserved prefix."""
-    kind = {"/_sidecar/feedback": FeedbackCall, "/_sidecar/readyz": ReadyCall}.get(target.path, InternalCall)
-    return kind(connection, gateway, method, target, resolved, head, http10=http10, keep_alive=keep_alive)
+def internal_call(path: str) -> type[InternalCall]:
+    """What answers a path below the reserved prefix."""
+    return {"/_sidecar/feedback": FeedbackCall, "/_sidecar/readyz": ReadyCall}.get(path, InternalCall)
 
 
 class InternalCall(Call):
@@ -46,7 +28,7 @@ class InternalCall(Call):
 
     def begin(self) -> None:
         self._begun = True
-        self.gateway.started(self)
+        self.gateway.calls.add(self)
         if self.head.content_length > _MAX_FEEDBACK_BYTES:
             self.refuse(
                 Problem(413, "too-large", "Too large", f"at most {_MAX_FEEDBACK_BYTES} bytes; send less at a time")
@@ -59,14 +41,14 @@ class InternalCall(Call):
     def body(self, data: bytes) -> None:
         self._held += len(data)
         self._pending.append(data)
-        if self._held > _MAX_FEEDBACK_BYTES and self._begun and not self._finished:
+        if self._held > _MAX_FEEDBACK_BYTES and self._begun and not self.finished:
             self.refuse(
                 Problem(413, "too-large", "Too large", f"at most {_MAX_FEEDBACK_BYTES} bytes; send less at a time")
             )
 
     def body_end(self) -> None:
         self.complete = True
-        if self._begun and not self._finished:
+        if self._begun and not self.finished:
             self.reply()
 
     def reply(self) -> None:
@@ -131,7 +113,7 @@ class FeedbackCall(InternalCall):
         gateway.journal.sync_now(lambda durable: self._synced(body, durable))
 
     def _synced(self, body: bytes, durable: bool) -> None:
-        if self._finished:
+        if self.finished:
             return
         if durable:
             self.answer(202, _JSON, body)

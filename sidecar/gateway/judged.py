@@ -11,49 +11,64 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from time import perf_counter_ns
+from typing import TYPE_CHECKING
 
 from ..contract import Mode
 from ..errors import UpstreamFault
 from ..guard import Guard, Judged
 from ..problem import Problem
-from ..upstream import Leg
+from ..upstream import AnswerHead, Leg
 from ..verdict import ACCEPTED, Outcome, Verdict
 from . import record, respond
 from .call import Call
-from .head import reply_lines
+
+if TYPE_CHECKING:
+    from .connection import Connection
+    from .gateway import Gateway, Line
+    from .head import Head
 
 
 class JudgedCall(Call):
     """A call that one policy judges."""
 
-    guard: Guard
     _holding = True  # the request's body is held back
-    _holding_reply = False
-    _judging = False
+    _reply: AnswerHead | None = None  # of the answer that is held back
     _budgeted = 0
     _send_rows = 0
-    _reply_status = 0
-    _reply_reason = b""
-    _reply_headers: list[tuple[bytes, bytes]]
     _send_body = b""
+
+    def __init__(
+        self,
+        connection: Connection,
+        gateway: Gateway,
+        method: bytes,
+        line: Line,
+        head: Head,
+        http10: bool,
+        keep_alive: bool,
+    ) -> None:
+        super().__init__(connection, gateway, method, line, head, http10, keep_alive)
+        assert line.guard is not None
+        self.guard: Guard = line.guard
 
     # -- request
 
     def begin(self) -> None:
         self._begun = True
-        self.gateway.started(self)
-        self.mode = self.guard.mode(self.head.caller).value
+        gateway = self.gateway
+        gateway.calls.add(self)
+        self.mode = self.guard.mode(self.head.caller)
         if self.mode == Mode.OFF:
             self._let_go("")
             return
-        problem = self._gate()
-        if problem is not None:
-            self.refuse(problem)
-            return
-        if self.head.content_length > self.gateway.settings.max_body_bytes:
+        if gateway.gated:
+            problem = self._gate()
+            if problem is not None:
+                self.refuse(problem)
+                return
+        if self.head.content_length > gateway.settings.max_body_bytes:
             self._too_large("too_large")
-            return
-        if self.complete:
+        elif self.complete:
             self._decide()
         elif self.head.expects_continue:
             self.connection.write(respond.CONTINUE)
@@ -62,21 +77,19 @@ class JudgedCall(Call):
         if not self._holding:
             super().body(data)
             return
-        self.request_bytes += len(data)
+        size = len(data)
+        self.request_bytes += size
         self._pending.append(data)
-        self._pending_bytes += len(data)
-        if not self._begun:
-            return
-        if self._pending_bytes > self.gateway.settings.max_body_bytes:
-            self._too_large("too_large")
-        elif not self._hold(len(data)):
+        if not self._hold(size) and self._begun:
             self._too_large("memory")
+        elif self.request_bytes > self.gateway.settings.max_body_bytes and self._begun:
+            self._too_large("too_large")
 
     def body_end(self) -> None:
         self.complete = True
         if not self._holding:
             super().body_end()
-        elif self._begun and not self._finished:
+        elif self._begun and not self.finished:
             self._decide()
 
     def _gate(self) -> Problem | None:
@@ -90,10 +103,11 @@ class JudgedCall(Call):
         return None
 
     def _hold(self, size: int) -> bool:
-        if not self.gateway.take(size):
-            return False
+        """Count bytes held against the process-wide budget; False = it is used up."""
+        gateway = self.gateway
         self._budgeted += size
-        return True
+        gateway.buffered_bytes += size
+        return gateway.buffered_bytes <= gateway.settings.buffered_bytes_budget
 
     def _too_large(self, reason: str) -> None:
         if self.mode == Mode.ENFORCE:
@@ -117,9 +131,11 @@ class JudgedCall(Call):
         if self.head.expects_continue and not self.complete:
             self.connection.write(respond.CONTINUE)
         held, self._pending = self._pending, []
-        self._pending_bytes = self.request_bytes = 0
+        self.request_bytes = 0
         for data in held:
             super().body(data)
+        self.gateway.buffered_bytes -= self._budgeted
+        self._budgeted = 0
         self._acquire()
 
     def _decide(self) -> None:
@@ -136,13 +152,13 @@ class JudgedCall(Call):
                 self.rows = self._send_rows = rows
                 self._send(body)
                 return
-        if self.route is not None and self.route.protocol != guard.identity.protocol:
+        route = self.line.route
+        if route is not None and route.protocol != guard.identity.protocol:
             verdict = self.gateway.other_protocol(self.mode)
             self._judged(started, Judged(verdict, body))
             return
         arguments = (body, head.content_encoding, self.gateway.header_lookup(head), head.caller, self._now())
         if len(body) > self.gateway.settings.judge_in_thread_bytes:
-            self._judging = True
             loop = asyncio.get_running_loop()
             future = loop.run_in_executor(None, partial(guard.judge_request, *arguments))
             future.add_done_callback(lambda done: self._judged(started, done.result()))
@@ -150,9 +166,8 @@ class JudgedCall(Call):
             self._judged(started, guard.judge_request(*arguments))
 
     def _judged(self, started: int, judged: Judged) -> None:
-        if self._finished:
+        if self.finished:
             return
-        self._judging = False
         self.contract_ns = perf_counter_ns() - started
         self.verdict = verdict = judged.verdict
         self.rows = judged.rows
@@ -171,13 +186,14 @@ class JudgedCall(Call):
         self._send(judged.body)
 
     def _send(self, body: bytes) -> None:
-        shed = self.gateway.shed()
-        if shed is not None:
-            self.error = UpstreamFault.SHED.value
-            self.refuse(shed)
-            return
+        if self.gateway.sheds:
+            shed = self.gateway.shed()
+            if shed is not None:
+                self.error = UpstreamFault.SHED.value
+                self.refuse(shed)
+                return
         self._send_body = body
-        self._acquire()
+        self.line.pool.acquire(self)
 
     def leg_ready(self, leg: Leg) -> None:
         if not self._holding:
@@ -193,38 +209,30 @@ class JudgedCall(Call):
 
     # -- answer
 
-    def reply_head(self, status: int, reason: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-        if not self._holding or self._streams(status, headers):
-            super().reply_head(status, reason, headers)
+    def reply_head(self, head: AnswerHead) -> None:
+        if self._holding and not head.streams and head.length <= self.gateway.settings.max_answer_bytes:
+            self.first_byte_ns = perf_counter_ns()
+            self.upstream_status = head.status
+            self._watch_idle()
+            self._reply = head
             return
-        self.first_byte_ns = perf_counter_ns()
-        self._watch_idle()
-        self.upstream_status = status
-        self._reply_status, self._reply_reason, self._reply_headers = status, reason, headers
-        self._holding_reply = True
-
-    def _streams(self, status: int, headers: list[tuple[bytes, bytes]]) -> bool:
-        for name, value in headers:
-            lower = name.lower()
-            if lower == b"content-type" and value.lower().startswith((b"text/event-stream", b"application/x-ndjson")):
-                return True
-            if lower == b"content-length" and int(value) > self.gateway.settings.max_answer_bytes:
-                self._answer_too_large()
-                return True
-        return False
+        if self._holding and not head.streams:
+            self._answer_too_large()
+        super().reply_head(head)
 
     def reply_body(self, data: bytes) -> None:
-        if not self._holding_reply:
+        head = self._reply
+        if head is None:
             super().reply_body(data)
             return
         self._out.append(data)
         self.response_bytes += len(data)
-        if self.response_bytes > self.gateway.settings.max_answer_bytes or not self._hold(len(data)):
+        if not self._hold(len(data)) or self.response_bytes > self.gateway.settings.max_answer_bytes:
             self._answer_too_large()
             held, self._out = self._out, []
-            self._holding_reply = False
+            self._reply = None
             self.response_bytes = 0
-            self._start_relay(self._reply_status, self._reply_reason, self._reply_headers)
+            self._start_relay(head)
             for piece in held:
                 super().reply_body(piece)
 
@@ -233,43 +241,45 @@ class JudgedCall(Call):
             self.verdict = Verdict(Outcome.UNCHECKED, Outcome.REJECTED, reason="answer_too_large")
 
     def reply_flush(self) -> None:
-        if self._holding_reply:
+        if self._reply is not None:
             self._watch_idle()
         else:
             super().reply_flush()
 
     def reply_end(self) -> None:
-        if not self._holding_reply:
+        head = self._reply
+        if head is None:
             super().reply_end()
             return
         self._leg = None
-        self._holding_reply = False
         now = perf_counter_ns()
         self.upstream_ns = now - self.sent_ns
-        body = b"".join(self._out) if len(self._out) != 1 else self._out[0]
-        self._out.clear()
-        self.response_payload = body
-        status = self._reply_status
+        out = self._out
+        self.response_payload = body = out[0] if len(out) == 1 else b"".join(out)
+        status = head.status
         if not 200 <= status < 300:
-            if status >= 500 and self._may_fall_back("upstream_error"):
-                return
-            self._forward(body)
+            if status < 500 or not self._may_fall_back("upstream_error"):
+                self._forward(head, body)
             return
         guard = self.guard
-        coded = self._reply_coding()
-        if not coded and not self.fallback_rows:
+        if not head.coding and not self.fallback_rows:
             version = guard.accept_reply(body, self._send_rows)
             if version is not None:
                 self.contract_ns += perf_counter_ns() - now
-                self._answered(version, body)
+                self._answered(head, version, body)
                 return
         judged = guard.judge_reply(
-            body, coded, self.head.caller, self._now(), sent_rows=self._send_rows, fallback_rows=self.fallback_rows
+            body,
+            head.coding,
+            self.head.caller,
+            self._now(),
+            sent_rows=self._send_rows,
+            fallback_rows=self.fallback_rows,
         )
         self.contract_ns += perf_counter_ns() - now
-        self._judged_reply(judged, body)
+        self._judged_reply(head, judged)
 
-    def _judged_reply(self, judged: Judged, body: bytes) -> None:
+    def _judged_reply(self, head: AnswerHead, judged: Judged) -> None:
         if judged.guard_error:
             self.gateway.guard_failed(self.guard, judged.guard_error)
         self.verdict = record.both(self.verdict or ACCEPTED, judged.verdict)
@@ -279,42 +289,35 @@ class JudgedCall(Call):
                 self.refuse(respond.output_problem(self.guard, judged))
             return
         self.response_edits = judged.edits
-        self._answered(judged.model_version, judged.body)
+        self._answered(head, judged.model_version, judged.body)
 
-    def _answered(self, version: str, body: bytes) -> None:
+    def _answered(self, head: AnswerHead, version: str, body: bytes) -> None:
         if version:
             self.model_version, self.version_source = version, "body"
-            problem = self.gateway.check_version(self.guard, version)
+            pinned = self.guard.identity.model_versions
+            problem = self.gateway.wrong_version(self.guard, version) if pinned and version not in pinned else None
             if problem is not None:
                 if self.mode == Mode.ENFORCE:
                     self.refuse(problem)
                     return
                 self.gateway.counts.would_refuse(problem.kind)
-        self._forward(body)
+        self._forward(head, body)
 
-    def _reply_coding(self) -> str:
-        for name, value in self._reply_headers:
-            if len(name) == 16 and name.lower() == b"content-encoding":
-                return value.decode("latin-1").strip().lower()
-        return ""
-
-    def _forward(self, body: bytes) -> None:
-        self.status = status = self._reply_status
-        lines, length = reply_lines(self._reply_headers, self.gateway.stamped_names)
-        if not (self.method == b"HEAD" or status in (204, 304)):
-            length = len(body)
-        self.response_bytes = len(body)
+    def _forward(self, head: AnswerHead, body: bytes) -> None:
+        self.status = status = head.status
+        length = len(body)
+        self.response_bytes = length
+        if self.method == b"HEAD" or status == 204 or status == 304:
+            length = head.length
         self._deliver(
-            b"".join(
-                (
-                    respond.status_line(status, self._reply_reason),
-                    *lines,
-                    b"Content-Length: %d\r\n" % length if length >= 0 else b"",
-                    record.stamps(self, pending=False),
-                    self._connection_line(),
-                    b"\r\n",
-                    body,
-                )
+            b"%b%b%b%b%b\r\n%b"
+            % (
+                respond.status_line(status, head.reason),
+                b"".join(head.lines),
+                b"Content-Length: %d\r\n" % length if length >= 0 else b"",
+                record.stamps(self, pending=False),
+                self._connection_line(),
+                body,
             )
         )
 
@@ -322,8 +325,8 @@ class JudgedCall(Call):
 
     def reply_failed(self, fault: UpstreamFault, message: str) -> None:
         reason = "timeout" if fault in respond.TIMEOUTS else "upstream_error"
-        if not self._head_sent and (self._holding_reply or not self._out):
-            self._holding_reply = False
+        if not self._head_sent and (self._reply is not None or not self._out):
+            self._reply = None
             self._out.clear()
             self.error = fault.value
             if self._may_fall_back(reason):
@@ -350,13 +353,11 @@ class JudgedCall(Call):
         return self.started_unix_ns / 1e9
 
     def _finish(self, *, keep: bool) -> None:
-        if self._budgeted:
-            self.gateway.give_back(self._budgeted)
-            self._budgeted = 0
+        self.gateway.buffered_bytes -= self._budgeted
+        self._budgeted = 0
         super()._finish(keep=keep)
 
     def _cut(self) -> None:
-        if self._budgeted:
-            self.gateway.give_back(self._budgeted)
-            self._budgeted = 0
+        self.gateway.buffered_bytes -= self._budgeted
+        self._budgeted = 0
         super()._cut()

@@ -29,10 +29,12 @@ _RANK: Final = {
 
 def header_text(text: str, limit: int = 256) -> str:
     """Text from a body or a policy made safe for a header line: visible ASCII, bounded."""
+    if len(text) <= limit and text.isascii() and text.isalnum():
+        return text
     return _UNSAFE.sub("?", text[:limit])
 
 
-def verdict_text(verdict: Verdict, rows: int, fallback_rows: int) -> str:
+def verdict_text(verdict: Verdict, fallback_rows: int) -> str:
     """The value of `x-contract-verdict`."""
     outcome = verdict.outcome
     if outcome is Outcome.OK:
@@ -50,36 +52,38 @@ def verdict_text(verdict: Verdict, rows: int, fallback_rows: int) -> str:
 
 def stamps(call: Call, *, pending: bool) -> bytes:
     """The response headers we add, each with CRLF. `pending`: an answer that is still streaming."""
-    wanted = call.gateway.settings.stamps
-    guard, verdict = call.guard, call.verdict
+    gateway, line, verdict = call.gateway, call.line, call.verdict
+    guard = line.guard
+    if guard is None and (line.route is None or line.route.kind != "inference"):
+        return b"x-request-id: %b\r\n" % call.request_id.encode() if "x-request-id" in gateway.settings.stamps else b""
     now = perf_counter_ns()
-    inference = guard is not None or (call.route is not None and call.route.kind == "inference")
-    lines: list[str] = []
-    if inference and "x-prediction-id" in wanted:
-        lines.append(f"x-prediction-id: {call.prediction_id}\r\n")
-    if "x-request-id" in wanted:
-        lines.append(f"x-request-id: {call.request_id}\r\n")
-    if call.model_version and "x-model-version" in wanted:
-        lines.append(f"x-model-version: {header_text(call.model_version)}\r\n")
-    if verdict is not None and "x-contract-verdict" in wanted:
-        text = verdict_text(verdict, call.rows, len(call.fallback_rows))
-        tail = ";output=pending" if pending and guard is not None and guard.checks_reply else ""
-        lines.append(f"x-contract-verdict: {text}{tail}\r\n")
-    if inference and "server-timing" in wanted:
-        upstream = call.upstream_ns or (now - call.sent_ns if call.sent_ns else 0)
-        lines.append(
-            f"server-timing: contract;dur={call.contract_ns / 1e6:.3f}, upstream;dur={upstream / 1e6:.3f}, "
-            f"total;dur={(now - call.started_ns) / 1e6:.3f}\r\n"
-        )
-    stamped = "".join(lines).encode("latin-1")
-    if guard is not None and "x-policy" in wanted:
-        stamped += b"x-policy: " + guard.stamp + b"\r\n"
-    return stamped
+    text = "ok" if verdict is ACCEPTED else ""
+    if verdict is not None and not text:
+        text = verdict_text(verdict, len(call.fallback_rows))
+    if pending and text and guard is not None and guard.checks_reply:
+        text += ";output=pending"
+    upstream = call.upstream_ns or (now - call.sent_ns if call.sent_ns else 0)
+    version = f"x-model-version: {header_text(call.model_version)}\r\n" if call.model_version else ""
+    stated = f"x-contract-verdict: {text}\r\n" if text else ""
+    lines = (
+        f"x-prediction-id: {call.prediction_id}\r\nx-request-id: {call.request_id}\r\n{version}{stated}"
+        f"server-timing: contract;dur={call.contract_ns / 1e6:.3f}, upstream;dur={upstream / 1e6:.3f}, "
+        f"total;dur={(now - call.started_ns) / 1e6:.3f}\r\n"
+    ).encode("latin-1")
+    if guard is not None:
+        lines += guard.stamp_line
+    return lines if gateway.stamps_all else _only(lines, gateway.settings.stamps)
+
+
+def _only(lines: bytes, wanted: frozenset[str]) -> bytes:
+    kept = [line for line in lines.splitlines(keepends=True) if line.partition(b":")[0].decode() in wanted]
+    return b"".join(kept)
 
 
 def addressed(problem: Problem, call: Call) -> Problem:
     """The problem with the ids of its call."""
-    policy = call.guard.stamp.decode("latin-1") if call.guard is not None else ""
+    guard = call.line.guard
+    policy = guard.stamp if guard is not None else ""
     return replace(problem, request_id=call.request_id, trace_id=call.trace.trace_id, policy=policy)
 
 
@@ -112,16 +116,17 @@ def open_of(call: Call) -> Open:
         started_unix_ns=call.started_unix_ns,
         trace_id=call.trace.trace_id,
         method=call.method.decode("latin-1"),
-        target=call.target.path if not call.target.send else call.target.send.decode("latin-1"),
-        policy_digest=call.guard.identity.digest if call.guard is not None else "",
-        model_name=call.route.model_name if call.route is not None else "",
+        target=call.line.text,
+        policy_digest=call.line.guard.identity.digest if call.line.guard is not None else "",
+        model_name=call.line.route.model_name if call.line.route is not None else "",
         upstream_status=call.upstream_status,
     )
 
 
 def exchange_of(call: Call, total_ns: int) -> tuple[Exchange, tuple[bytes, ...]]:
     """The whole record and its payloads (kept only for judged calls, and only up to `max_payload`)."""
-    route, guard, verdict, head = call.route, call.guard, call.verdict, call.head
+    line, verdict, head = call.line, call.verdict, call.head
+    route, guard = line.route, line.guard
     limit = call.gateway.settings.max_payload_bytes
     sent, received = call.request_payload, call.response_payload
     sent_digest = received_digest = ""
@@ -140,7 +145,7 @@ def exchange_of(call: Call, total_ns: int) -> tuple[Exchange, tuple[bytes, ...]]
         client_span_id=trace.client_span_id,
         trace_flags=trace.flags,
         method=call.method.decode("latin-1"),
-        target=call.target.send.decode("latin-1"),
+        target=line.text,
         route=route.template if route is not None else "",
         route_kind=route.kind.value if route is not None else "other",
         protocol=route.protocol if route is not None else "",

@@ -12,11 +12,16 @@ STAMPS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class UpstreamTimeouts:
-    """None = off. `idle` is the longest silence inside an answer; `total` runs from the request's last byte."""
+    """None = off. `idle` is the longest silence inside an answer; `total` runs from the request's first byte."""
 
     first_byte_seconds: float | None = None
     idle_seconds: float | None = None
     total_seconds: float | None = None
+
+    @property
+    def on(self) -> bool:
+        """Whether any of them is."""
+        return any(limit is not None for limit in (self.first_byte_seconds, self.idle_seconds, self.total_seconds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,8 @@ class GatewaySettings:
     buffered_bytes_budget: int = 256 * 1024 * 1024  # [enforce] of all bodies held at a time
     max_in_flight: int | None = None  # [enforce]
     max_connections: int = 16_384
+    when_full: str = "drop_oldest"
+    durability: str = "written"  # "fsync": an answer waits until its record is on the disk
     max_payload_bytes: int = 256 * 1024  # of a body kept in the record; beyond: digest and size
     judge_in_thread_bytes: int = 128 * 1024  # bodies above this are explained off the event loop
     head_timeout_seconds: float = 20.0

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from .ids import Ids
-
 _TRACEPARENT: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _ZERO_TRACE: Final = b"0" * 32
 _ZERO_SPAN: Final = b"0" * 16
@@ -30,23 +28,18 @@ class TraceContext(NamedTuple):
         return f"00-{self.trace_id}-{self.client_span_id}-{self.flags:02x}".encode()
 
 
-def trace_context(traceparents: list[bytes], ids: Ids, *, trust: bool) -> TraceContext:
-    """Continue a valid single `traceparent`, start a new trace otherwise.
+def trace_context(traceparents: list[bytes], random_hex: str, *, trust: bool) -> TraceContext:
+    """Continue a valid single `traceparent`, start a new trace otherwise; `random_hex` has 64 random digits.
 
-    A higher version is read as 00, unknown flags become 0 (W3C Trace Context section 3.2.2 and 4.3).
+    A higher version is read as 00, unknown flags become 0 (W3C Trace Context sections 3.2.2 and 4.3).
     """
-    if trust and len(traceparents) == 1:
+    span, client_span = random_hex[32:48], random_hex[48:64]
+    if traceparents and trust and len(traceparents) == 1:
         match = _TRACEPARENT.fullmatch(traceparents[0])
         if match is not None:
             version, trace_id, parent, flags, rest = match.groups()
             known = version != b"ff" and not (version == b"00" and rest)
             if known and trace_id != _ZERO_TRACE and parent != _ZERO_SPAN:
-                return TraceContext(
-                    trace_id.decode(),
-                    parent.decode(),
-                    ids.span_id(),
-                    ids.span_id(),
-                    int(flags, 16) & _KNOWN_FLAGS,
-                    True,
-                )
-    return TraceContext(ids.trace_id(), "", ids.span_id(), ids.span_id(), _RANDOM_FLAG, False)
+                kept = int(flags, 16) & _KNOWN_FLAGS
+                return TraceContext(trace_id.decode(), parent.decode(), span, client_span, kept, True)
+    return TraceContext(random_hex[:32], "", span, client_span, _RANDOM_FLAG, False)

@@ -7,7 +7,8 @@ Never: a retry, an invented header, a redirect followed, a proxy read from the e
 from __future__ import annotations
 
 from .address import Address, parse_address
+from .answer import AnswerHead, AnswerReader
 from .leg import Consumer, Leg
 from .pool import Pool, PoolLimits
 
-__all__ = ["Address", "Consumer", "Leg", "Pool", "PoolLimits", "parse_address"]
+__all__ = ["Address", "AnswerHead", "AnswerReader", "Consumer", "Leg", "Pool", "PoolLimits", "parse_address"]

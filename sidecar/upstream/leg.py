@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Protocol, cast
 import httptools
 
 from ..errors import UpstreamFault
+from .answer import AnswerHead
 
 if TYPE_CHECKING:
     from .pool import Pool
 
 MAX_ANSWER_HEAD_BYTES = 128 * 1024
+_MAX_MISSES = 8
 
 
 class Consumer(Protocol):
@@ -28,7 +30,7 @@ class Consumer(Protocol):
         """A connection is there: send now."""
         ...
 
-    def reply_head(self, status: int, reason: bytes, headers: list[tuple[bytes, bytes]]) -> None: ...
+    def reply_head(self, head: AnswerHead) -> None: ...
 
     def reply_body(self, data: bytes) -> None: ...
 
@@ -49,8 +51,8 @@ class Leg(asyncio.Protocol):
     """httptools events in, consumer calls out."""
 
     __slots__ = (
+        "_answer",
         "_bodyless",
-        "_chunked",
         "_close_after",
         "_consumer",
         "_dirty",
@@ -60,7 +62,10 @@ class Leg(asyncio.Protocol):
         "_head_done",
         "_headers",
         "_ignored",
+        "_known",
         "_lost",
+        "_mid",
+        "_misses",
         "_parser",
         "_poll",
         "_pool",
@@ -80,10 +85,14 @@ class Leg(asyncio.Protocol):
         self._poll: Callable[[int], list[tuple[int, int]]] | None = None
         self._headers: list[tuple[bytes, bytes]] = []
         self._reason = b""
-        self._head_done = self._framed = self._chunked = False
+        self._head_done = self._framed = False
         self._close_after = self._ignored = self._renew = self._lost = False
         self._bodyless = self._request_open = False
         self._done = self._dirty = False
+        self._mid = False  # the parser stands inside an answer
+        self._answer: AnswerHead | None = None
+        self._known: tuple[bytes, int, AnswerHead] | None = None
+        self._misses = 0
         self._head_bytes = 0
         self.exchanges = 0
         self.idle_since = 0.0
@@ -153,6 +162,18 @@ class Leg(asyncio.Protocol):
         if consumer is None:  # bytes nobody asked for: the framing of this connection cannot be trusted any more
             self.close()
             return
+        between = not self._mid
+        if between and self._known is not None:
+            head_bytes, size, answer = self._known
+            whole = len(data) == size and data.startswith(head_bytes)
+            if whole and not (self._bodyless or self._request_open):
+                self._misses = 0
+                consumer.reply_head(answer)
+                if answer.length:
+                    consumer.reply_body(data[len(head_bytes) :])
+                if self._consumer is consumer:
+                    self._end(consumer)
+                return
         if not self._head_done:
             self._head_bytes += len(data)
         try:
@@ -165,12 +186,24 @@ class Leg(asyncio.Protocol):
             else:
                 self._fail(UpstreamFault.BAD_ANSWER, f"the model server's answer is not valid HTTP/1.1: {error}")
         if self._done:
+            if between and self._misses < _MAX_MISSES:
+                self._learn(data)
             self._end(consumer)
             return
         if not self._head_done and self._head_bytes > MAX_ANSWER_HEAD_BYTES:
             self._fail(UpstreamFault.BAD_ANSWER, f"the answer's head is larger than {MAX_ANSWER_HEAD_BYTES} bytes")
         if self._consumer is consumer:
             consumer.reply_flush()
+
+    def _learn(self, data: bytes) -> None:
+        """Remember the head of an answer that came whole in one read: byte for byte the same means the same."""
+        self._misses += 1
+        answer = self._answer
+        if answer is None or answer.length < 0 or self._close_after or self._dirty or self._renew:
+            return
+        size = len(data) - answer.length
+        if data[size - 4 : size] == b"\r\n\r\n":
+            self._known = (data[:size], len(data), answer)
 
     def eof_received(self) -> bool:
         return False
@@ -203,9 +236,11 @@ class Leg(asyncio.Protocol):
         if self._done:
             self._dirty = True  # a second answer to one question: nothing on this connection can be trusted
             return
+        self._mid = True
+        self._answer = None
         self._headers = []
         self._reason = b""
-        self._head_done = self._framed = self._chunked = self._close_after = self._ignored = False
+        self._head_done = self._framed = self._close_after = self._ignored = False
 
     def on_status(self, reason: bytes) -> None:
         self._reason += reason
@@ -226,25 +261,17 @@ class Leg(asyncio.Protocol):
             if status == 101:
                 self._fail(UpstreamFault.BAD_ANSWER, "the model server switched protocols, which nobody asked for")
             return
-        lengths = 0
-        for name, value in self._headers:
-            size = len(name)
-            if size == 14 and name.lower() == b"content-length":
-                self._framed = True
-                lengths += 1
-            elif size == 17 and name.lower() == b"transfer-encoding":
-                self._framed = self._chunked = True
-                if value.strip().lower() != b"chunked":
-                    self._fail(UpstreamFault.BAD_ANSWER, "the answer's transfer coding is not `chunked`")
-                    return
-        if lengths > 1 or (lengths and self._chunked):
-            self._fail(UpstreamFault.BAD_ANSWER, "the answer's length is stated twice")
+        head = self._pool.reader.read(status, self._reason, self._headers)
+        if isinstance(head, str):
+            self._fail(UpstreamFault.BAD_ANSWER, head)
             return
+        self._framed = head.length >= 0 or head.chunked
         self._close_after = not self._framed or not self._parser.should_keep_alive()
         if consumer is None:
             return
-        bodyless = self._bodyless or status in (204, 304)
-        consumer.reply_head(status, self._reason, self._headers)
+        self._answer = head
+        consumer.reply_head(head)
+        bodyless = self._bodyless or status == 204 or status == 304
         if bodyless and self._consumer is consumer:
             # llhttp would wait for the body that Content-Length speaks of: the parser is replaced after this read
             self._close_after = not self._parser.should_keep_alive()
@@ -257,6 +284,7 @@ class Leg(asyncio.Protocol):
             self._consumer.reply_body(data)
 
     def on_message_complete(self) -> None:
+        self._mid = False
         if self._ignored:
             self._ignored = False
         elif self._consumer is not None:
@@ -268,7 +296,7 @@ class Leg(asyncio.Protocol):
         self._consumer = None
         self._head_done = self._done = False
         if self._renew:
-            self._renew = False
+            self._renew = self._mid = False
             self._parser = httptools.HttpResponseParser(self)
         if self._request_open or self._close_after or self._dirty:
             # an answer before the end of the upload, too: the rest of the body must not be read as a next request

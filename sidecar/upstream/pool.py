@@ -14,6 +14,7 @@ from typing import Any
 
 from ..errors import UpstreamFault
 from .address import Address
+from .answer import AnswerReader
 from .leg import Consumer, Leg
 
 
@@ -39,6 +40,7 @@ class Pool:
     ) -> None:
         self.address = address
         self.limits = limits or PoolLimits()
+        self.reader = AnswerReader()  # the gateway puts its own in place
         self._clock = clock
         self._context = context if context is not None else address.ssl_context()
         self._idle: list[Leg] = []
