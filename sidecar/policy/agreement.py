@@ -3,7 +3,7 @@ meet, and what this version reads but does not act on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Final
 
@@ -50,7 +50,7 @@ def of_policy(parsed: Parsed[Policy], today: date | None) -> list[Finding]:
         message = f"`{policy.name}` was to be reviewed by {due}"
         findings.append(Finding("review.due", message, "", "warning", ("lineage", "review_by")))
     findings.extend(_not_yet(parsed, _POLICY_NOT_YET))
-    return [parsed.place(finding) for finding in findings]
+    return _news(parsed, findings)
 
 
 def of_platform(parsed: Parsed[Platform]) -> list[Finding]:
@@ -62,21 +62,26 @@ def of_platform(parsed: Parsed[Platform]) -> list[Finding]:
     if platform.callers.from_ == "xfcc" or platform.callers.from_.startswith("jwt:"):
         message = f"not acted on in this version: callers are not read from `{platform.callers.from_}`"
         findings.append(Finding("not-acted-on", message, "name a header", "warning", ("callers", "from")))
-    return [parsed.place(finding) for finding in findings]
+    return _news(parsed, findings)
 
 
 def across(policies: Sequence[Parsed[Policy]], platform: Parsed[Platform]) -> list[Finding]:
     """Findings about policies and platform together: hosts, and requests that two policies would judge."""
     findings: list[Finding] = []
     if platform.draft is not None:
-        dialled = [platform.place(finding) for finding in _hosts(platform.draft, _sinks(platform.draft))]
-        findings.extend(dialled)
+        findings.extend(_news(platform, _hosts(platform.draft, _sinks(platform.draft))))
         for parsed in policies:
             if parsed.draft is not None:
-                found = _hosts(platform.draft, _dialled(parsed.draft))
-                findings.extend(parsed.place(finding) for finding in found)
+                findings.extend(_news(parsed, _hosts(platform.draft, _dialled(parsed.draft))))
     findings.extend(_meetings([parsed for parsed in policies if parsed.draft is not None]))
     return findings
+
+
+def _news(parsed: Parsed[Policy] | Parsed[Platform], findings: Iterable[Finding]) -> list[Finding]:
+    """Findings with their places, without those where an error is known already: they would only follow from it."""
+    known = {(error.file, error.line, error.column) for error in parsed.findings if error.severity == "error"}
+    placed = (parsed.place(finding) for finding in findings)
+    return [finding for finding in placed if (finding.file, finding.line, finding.column) not in known]
 
 
 # -- one policy
@@ -91,7 +96,7 @@ def _contract(parsed: Parsed[Policy], policy: Policy) -> Iterator[Finding]:
         path = ("contract", *finding.path)
         if any(path[:3] == other[:3] for other in broken):
             continue
-        if path[1:2] == ("rules",) and any(f"{name}" in finding.message for name in features):
+        if path[1:2] == ("rules",) and any(str(name) in finding.message for name in features):
             continue
         yield Finding(finding.code, finding.message, finding.hint, finding.severity, path)
     if compiled is None or policy.model.wire is None or any(path[0] in ("contract", "model") for path in broken):
@@ -175,6 +180,8 @@ def _meetings(policies: Sequence[Parsed[Policy]]) -> Iterator[Finding]:
         if first is not parsed:
             message = f"a second policy named `{policy.name}`; the first is {_where(first)}"
             yield parsed.place(Finding("policy.twice", message, "give it a name of its own", path=("policy",)))
+        if any(finding.path[:1] == ("model",) for finding in parsed.findings):
+            continue
         what, claim, path = _claim(policy)
         other = claims.setdefault(claim, parsed)
         if other is not parsed and other.draft is not None:

@@ -33,7 +33,7 @@ def resolve(roots: Sequence[Keys], stated: Keys, *, environment: str, upstream: 
     platform = _pool(stated, roots, findings)
     environment = _environment(platform, environment, findings)
     override = section_of(section_of(platform, "environments"), environment)
-    if environment:
+    if environment and environment != _text(platform.get("environment")):
         platform = put(platform, ("environment",), _said(environment))
     effective = platform
     everywhere = _said(upstream) if upstream else at(override, ("upstream",))
@@ -44,9 +44,11 @@ def resolve(roots: Sequence[Keys], stated: Keys, *, environment: str, upstream: 
         effective = put(effective, ("hosts",), hosts)
     parsed_platform = bind(effective, Platform)
     findings.extend(parsed_platform.findings)
+    if any(finding.path[:1] == ("defaults",) for finding in parsed_platform.findings):
+        platform = without(platform, "defaults")  # told once, not again in each policy
     policies = []
     for root in roots:
-        found = bind(_policy(root, platform, override, environment, upstream, findings), Policy)
+        found = bind(_policy(root, platform, override, upstream, findings), Policy)
         findings.extend(found.findings)
         policies.append(found)
     return ResolvedTrees(tuple(policies), parsed_platform, tuple(findings))
@@ -54,6 +56,10 @@ def resolve(roots: Sequence[Keys], stated: Keys, *, environment: str, upstream: 
 
 def _said(text: str) -> Scalar:
     return Scalar(text, COMMAND_LINE, quoted=True)
+
+
+def _text(node: Node | None) -> str:
+    return node.text if isinstance(node, Scalar) else ""
 
 
 def _pool(platform: Keys, roots: Sequence[Keys], findings: list[Finding]) -> Keys:
@@ -71,7 +77,7 @@ def _pool(platform: Keys, roots: Sequence[Keys], findings: list[Finding]) -> Key
 def _environment(platform: Keys, wanted: str, findings: list[Finding]) -> str:
     """The environment in force."""
     stated = platform.get("environment")
-    own = stated.text if isinstance(stated, Scalar) else ""
+    own = _text(stated)
     others = section_of(platform, "environments")
     known = dict.fromkeys((own, *others.entries) if others is not None else (own,))
     if wanted and own and stated is not None and wanted not in known:
@@ -85,9 +91,7 @@ def _environment(platform: Keys, wanted: str, findings: list[Finding]) -> str:
     return wanted or own
 
 
-def _policy(
-    root: Keys, platform: Keys, override: Keys | None, environment: str, upstream: str, findings: list[Finding]
-) -> Keys:
+def _policy(root: Keys, platform: Keys, override: Keys | None, upstream: str, findings: list[Finding]) -> Keys:
     """One policy's tree as it holds."""
     own_url = at(root, ("model", "upstream"))
     findings.extend(disagreements(at(root, ("upstream", "url")), own_url, ("upstream", "url")))
@@ -99,7 +103,7 @@ def _policy(
     model = section_of(merged, "model")
     if own_url is not None and model is not None:
         merged = put(put(merged, ("model",), without(model, "upstream")), ("upstream", "url"), own_url)
-    merged = under(merged, only(platform, "upstream"))
+    merged = under(merged, only(platform, "upstream", "environment"))
     if url is not None:
         _say_overridden(at(merged, ("upstream", "url")), upstream, findings)
         merged = put(merged, ("upstream", "url"), url)
@@ -108,7 +112,7 @@ def _policy(
         merged = put(merged, ("contract", "mode"), mode)
     if sample is not None:
         merged = put(merged, ("capture", "sample"), sample)
-    return put(merged, ("environment",), _said(environment)) if environment else merged
+    return merged
 
 
 def _chosen_url(root: Keys, override: Keys | None, upstream: str) -> Scalar | None:
@@ -117,8 +121,7 @@ def _chosen_url(root: Keys, override: Keys | None, upstream: str) -> Scalar | No
         return _said(upstream)
     url: Node | None = at(override, ("upstream",))
     if isinstance(url, Keys):
-        name = root.get("policy")
-        url = url.get(name.text) if isinstance(name, Scalar) else None
+        url = url.get(_text(root.get("policy")))
     return url if isinstance(url, Scalar) else None
 
 

@@ -32,8 +32,11 @@ HostPattern: TypeAlias = Annotated[
 
 
 def host_of(url: str) -> str:
-    """The host of a URL or of `host:port`, in lower case, without brackets."""
-    return (urlsplit(url if "://" in url else f"//{url}").hostname or "").rstrip(".")
+    """The host of a URL or of `host:port`, in lower case, without brackets; "" when it has none."""
+    try:
+        return (urlsplit(url if "://" in url else f"//{url}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
 
 
 def fault_of(url: str) -> str:

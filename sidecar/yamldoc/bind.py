@@ -214,10 +214,7 @@ class Binder:
             if name not in found.fields and name not in further:
                 meant.add(self._unknown(name, place, found, known, path, node))
         for field in found.fields.values():
-            if field.make_default is None and field.name in meant and field.name not in node.entries:
-                whole = False
-                continue
-            value = self._field(node, field, path)
+            value = self._field(node, field, path, excused=field.name in meant)
             if value is BROKEN:
                 whole = False
             else:
@@ -228,16 +225,22 @@ class Binder:
             return BROKEN
         return self._make(found.cls, values, node.place, path, clean=len(self.findings) == before)
 
-    def _field(self, node: Keys, field: Field, path: Path) -> Any:
-        """The value of one key; its default where it is absent or broken; BROKEN where there is no default."""
+    def _field(self, node: Keys, field: Field, path: Path, *, excused: bool = False) -> Any:
+        """The value of one key; its default where it is absent or broken.
+
+        Where there is no default, a text stands in for itself in the draft, and anything else is BROKEN. `excused` says
+        that a misspelled key has been reported in place of this one.
+        """
         entry = node.entries.get(field.name)
         value: Any = BROKEN
         if entry is not None:
             value = self.bind(entry[1], field.shape, (*path, field.name))
-        elif field.make_default is None:
+        elif field.make_default is None and not excused:
             self.report("key.missing", f"{_name(path)} needs the key `{field.name}`", node.place, path, field.doc)
         if value is BROKEN and field.make_default is not None:
             return field.make_default()
+        if value is BROKEN and isinstance(field.shape, Text):
+            return entry[1].text if entry is not None and isinstance(entry[1], Scalar) else ""
         return value
 
     def _make(self, cls: type[Any], values: dict[str, Any], place: Place, path: Path, *, clean: bool) -> Any:

@@ -161,13 +161,24 @@ def test_a_misspelled_required_key_is_one_finding() -> None:
     parsed = read("nmae: x\n")
     (finding,) = parsed.findings
     assert finding.hint == "did you mean `name`?"
-    assert parsed.draft is None
+    assert parsed.value is None
+
+
+def test_a_required_text_stands_in_for_itself_in_the_draft() -> None:
+    assert read("name: Upper\n").draft == Everything(name="Upper")
+    assert read("name: Upper\n").value is None
+    assert parse("action: {}", Replacing, file="p.yaml").draft is None
 
 
 @pytest.mark.parametrize("text", ["[a]", "a", "5"])
 def test_a_document_must_be_a_section(text: str) -> None:
     (finding,) = read(text).findings
     assert (finding.code, finding.line, finding.column) == ("value.type", 1, 1)
+
+
+@dataclass(frozen=True)
+class Replacing:
+    action: Replace = key(doc="A section that must be there.")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,70 @@
+"""The schema that editors get agrees with `check` about the examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from sidecar.policy import schema
+from sidecar.yamldoc import Items, Keys, Node, read
+
+POLICIES = Path(__file__).parents[2] / "policies"
+
+
+def as_editors_read(node: Node) -> Any:
+    """YAML 1.2's core schema: `on` and days are text, numbers and true are not."""
+    if isinstance(node, Keys):
+        return {name: as_editors_read(value) for name, (_, value) in node.entries.items()}
+    if isinstance(node, Items):
+        return [as_editors_read(item) for item in node.items]
+    if node.quoted:
+        return node.text
+    if node.is_null:
+        return None
+    if node.text in ("true", "false"):
+        return node.text == "true"
+    for number in (int, float):
+        try:
+            return number(node.text)
+        except ValueError:
+            continue
+    return node.text
+
+
+@pytest.mark.parametrize("document", ["policy", "platform"])
+def test_it_is_draft_07_and_every_key_has_its_sentence(document: str) -> None:
+    whole = schema(document)
+    jsonschema.Draft7Validator.check_schema(whole)
+    bare = [
+        f"{name}.{key}"
+        for name, section in whole["definitions"].items()
+        for key, value in section["properties"].items()
+        if not value.get("description") and value
+    ]
+    assert bare == []
+
+
+@pytest.mark.parametrize("path", sorted(POLICIES.rglob("*.yaml")), ids=lambda path: path.name)
+def test_the_examples_fit(path: Path) -> None:
+    validator = jsonschema.Draft7Validator(schema("platform" if path.name == "sidecar.yaml" else "policy"))
+    documents, _ = read(path.read_bytes(), path.name)
+    for document in map(as_editors_read, documents):
+        assert [error.message for error in validator.iter_errors(document)] == []
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"policy": "a"},
+        {"policy": "a", "model": {"protocol": "oipp"}},
+        {"policy": "a", "model": {"protocol": "opaque", "columns": {"a": ["b"]}}},
+        {"policy": "a", "model": {"protocol": "oip"}, "contract": {"mode": "enforced"}},
+        {"policy": "a", "model": {"protocol": "oip"}, "contrct": {}},
+        {"policy": "a", "model": {"protocol": "oip"}, "watch": {"window": 3600}},
+    ],
+)
+def test_what_an_editor_can_see_is_refused(document: dict[str, Any]) -> None:
+    assert not jsonschema.Draft7Validator(schema()).is_valid(document)
