@@ -86,6 +86,7 @@ class Supervisor:
             lock.prepare_folder(self._data)
             held = lock.acquire(self._data)
             cleanup.callback(held.release)
+            remove_running(self._data)  # of one that was killed
             await self._open_health(cleanup)
             secret = ensure_secret(self._data, self._settings.secret_file)
             return await self._serve(held, secret, cleanup)

@@ -17,6 +17,11 @@ from sidecar.runtime.supervise import Supervisor
 HERE = Path(__file__).parent
 
 
+def say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser()
     serve.add(parser.add_subparsers())
@@ -28,7 +33,7 @@ def main() -> int:
         supervisor = Supervisor(
             settings,
             environ=os.environ,
-            announce=lambda text: print(text, file=sys.stderr, flush=True),
+            announce=say,
             worker_command=(sys.executable, str(HERE / "stand_in_worker.py")),
             loader_command=(sys.executable, str(HERE / "stand_in_loader.py")),
         )
@@ -37,7 +42,7 @@ def main() -> int:
     try:
         return asyncio.run(run())
     except SidecarError as error:
-        print(f"sidecar: {error}", file=sys.stderr)
+        say(f"sidecar: {error}")
         return 2
 
 
