@@ -132,3 +132,22 @@ def test_a_review_that_is_due_is_told(folder: Folder) -> None:
     assert codes(load([file], today=date(2027, 3, 2))) == ["review.due"]
     wrong = folder.write("b.yaml", policy("a", "lineage: {review_by: 2027-02-30}"))
     assert codes(load([wrong])) == ["value.text"]
+
+
+def test_config_is_one_file_with_one_document(folder: Folder) -> None:
+    file = folder.write("a.yaml", policy("a"))
+    several = folder.path / "several"
+    several.mkdir()
+    (several / "x.yaml").write_text("environment: x\n")
+    (several / "y.yaml").write_text("environment: y\n")
+    assert codes(load([file], config=several)) == ["file.config"]
+    assert codes(folder.load(policy("a"), config="environment: x\n---\nenvironment: y\n")) == ["yaml.documents"]
+    assert codes(folder.load(policy("a"), config="- environment\n")) == ["value.type"]
+    assert codes(folder.load(policy("a"), config="# nothing\n")) == ["yaml.empty"]
+
+
+@pytest.mark.parametrize("text", ["- policy: a\n", "policy\n", "5\n"])
+def test_a_policy_must_be_a_section(folder: Folder, text: str) -> None:
+    loaded = folder.load(text)
+    assert codes(loaded) == ["value.type"]
+    assert places(loaded) == [("p0.yaml", 1, 1)]

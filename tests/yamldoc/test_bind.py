@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 
@@ -194,3 +195,22 @@ def test_a_section_that_refuses_itself_is_a_finding() -> None:
     parsed = parse("low: -1", Strict, file="p.yaml")
     (finding,) = parsed.findings
     assert (finding.code, finding.message) == ("value.section", "the document: low must not be negative")
+
+
+@dataclass(frozen=True)
+class Choice:
+    size: int | float | Literal["auto"] = key("auto", doc="A number, or auto.")
+
+
+@pytest.mark.parametrize(("text", "value"), [("auto", "auto"), ("5", 5), ("5.0", 5.0), ("1e2", 100.0)])
+def test_of_several_scalars_the_strictest_is_taken(text: str, value: object) -> None:
+    parsed = parse(f"size: {text}", Choice, file="p.yaml")
+    assert parsed.value is not None
+    assert parsed.value.size == value
+    assert type(parsed.value.size) is type(value)
+
+
+def test_none_of_several_scalars_is_told_with_all_of_them() -> None:
+    (finding,) = parse("size: atuo", Choice, file="p.yaml").findings
+    assert finding.message == "`size` expects auto or a whole number or a number, not `atuo`"
+    assert finding.hint == "did you mean `auto`?"
