@@ -29,9 +29,23 @@ POLICIES = sorted(path for path in (ROOT / "policies").glob("*.yaml") if path.na
 DEMONSTRATED = [ROOT / "policies" / name for name in ("iris.yaml", "diabetes.yaml")]
 
 
-def rows(heading: str) -> list[list[str]]:
-    """The cells of the README table whose first heading is this."""
-    table = README.partition(f"| {heading} |")[2].partition("\n\n")[0].splitlines()[2:]
+class Yaml12(yaml.SafeLoader):
+    """YAML 1.2, as editors read it: `on`, `no` and dates are text."""
+
+
+Yaml12.yaml_implicit_resolvers = {
+    first: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if not tag.endswith(":timestamp") and (first in "tTfF" or not tag.endswith(":bool"))
+    ]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def rows(*headings: str) -> list[list[str]]:
+    """The cells of the README table with these headings."""
+    table = README.partition(f"| {' | '.join(headings)} |\n")[2].partition("\n\n")[0].splitlines()[1:]
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in table]
 
 
@@ -41,11 +55,11 @@ def test_the_tables_made_from_the_code_are_current(page: Path) -> None:
 
 
 def test_every_header_that_is_added_has_its_row_and_the_other_way_round() -> None:
-    assert {row[0].strip("`") for row in rows("header")} == STAMPS
+    assert {row[0].strip("`") for row in rows("header", "value")} == STAMPS
 
 
 def test_every_verdict_has_its_row_and_the_other_way_round() -> None:
-    assert {row[0].strip("`").partition(";")[0] for row in rows("`x-contract-verdict`")} == {
+    assert {row[0].strip("`").partition(";")[0] for row in rows("`x-contract-verdict`", "means")} == {
         each.value for each in Outcome
     }
 
@@ -132,7 +146,7 @@ def test_the_schema_is_draft_07_and_speaks_of_policies(schema: Any) -> None:
 
 @pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.name)
 def test_editors_underline_nothing_in_the_shipped_policies(path: Path, schema: Any) -> None:
-    errors = list(jsonschema.Draft7Validator(schema).iter_errors(yaml.safe_load(path.read_text())))
+    errors = list(jsonschema.Draft7Validator(schema).iter_errors(yaml.load(path.read_text(), Yaml12)))
     assert [error.message for error in errors] == []
 
 
@@ -140,7 +154,7 @@ def test_editors_underline_nothing_in_the_shipped_policies(path: Path, schema: A
     "spoilt", ["contrakt: {}", "contract: {mode: strict}", "contract: {features: {a: {minimum: 1}}}"]
 )
 def test_editors_underline_what_check_refuses(spoilt: str, schema: Any) -> None:
-    document = yaml.safe_load(f"policy: p\nmodel: {{protocol: tfserving}}\n{spoilt}")
+    document = yaml.load(f"policy: p\nmodel: {{protocol: tfserving}}\n{spoilt}", Yaml12)
     assert list(jsonschema.Draft7Validator(schema).iter_errors(document)) != []
 
 
