@@ -22,7 +22,8 @@ def play(options: Options, terminal: Terminal) -> int:
         cleanup.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave servers behind
         answers, unexpected = conversation.hold(running.url, terminal)
         unexpected += records.show(running.data, answers, terminal)
-        _show_addresses(running, terminal)
+        if options.stay:
+            _show_addresses(running, terminal)
         terminal.say()
         if unexpected:
             terminal.say(terminal.paint("Not as expected:", "red"))
