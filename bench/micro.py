@@ -21,13 +21,14 @@ import httptools
 
 from sidecar import policy
 from sidecar.exchange import Exchange, Kind, encode
-from sidecar.gateway.head import HeadReader, reply_lines
+from sidecar.gateway.head import HeadReader
 from sidecar.gateway.ids import Ids
 from sidecar.gateway.trace import trace_context
 from sidecar.guard import Guard, Guards
 from sidecar.journal import JournalSettings, StatsPage, Writer
 from sidecar.journal.frame import pack
 from sidecar.runtime.compile import compile_guard
+from sidecar.upstream import AnswerReader
 
 from . import environments, payload
 from .failure import BenchError
@@ -77,10 +78,11 @@ def the_guard() -> Guard:
 
 def a_record(ids: Ids) -> Exchange:
     """What the journal gets for one clean call, with strings of the usual lengths."""
-    trace = trace_context([], ids, trust=True)
+    prediction_id, random_hex = ids.call_ids(NOW_NS)
+    trace = trace_context([], random_hex, trust=True)
     return Exchange(
-        prediction_id=ids.prediction_id(NOW_NS),
-        request_id=ids.prediction_id(NOW_NS),
+        prediction_id=prediction_id,
+        request_id=prediction_id,
         started_unix_ns=NOW_NS,
         trace_id=trace.trace_id,
         span_id=trace.span_id,
@@ -134,6 +136,7 @@ def steps() -> Iterator[tuple[list[Step], list[Step]]]:
     record = a_record(ids)
     meta, payloads = encode(record), (payload.REQUEST, payload.ANSWER)
     stamped = frozenset({b"x-prediction-id", b"x-policy", b"x-contract-verdict", b"server-timing"})
+    answers = AnswerReader(stamped)
     with tempfile.TemporaryDirectory(dir=environments.scratch()) as folder:
         settings = JournalSettings(max_bytes=JOURNAL_BYTES)
         identity = {"replica": "bench", "environment": ""}
@@ -142,11 +145,11 @@ def steps() -> Iterator[tuple[list[Step], list[Step]]]:
             yield (
                 [
                     Step("parse the request (llhttp)", lambda: request_parser.feed_data(request)),
-                    Step("read its head", lambda: reader.read(headers, "1.1")),
+                    Step("read the request's head", lambda: reader.read(headers, "1.1")),
                     Step("ids: prediction, trace, two spans", lambda: _ids(ids)),
                     Step("accept the row: decode, 20 ranges, proof", lambda: guard.accept_request(payload.REQUEST)),
                     Step("parse the answer (llhttp)", lambda: answer_parser.feed_data(answer)),
-                    Step("read its head", lambda: reply_lines(answer_headers, stamped)),
+                    Step("read the answer's head", lambda: answers.read(200, b"OK", answer_headers)),
                     Step("accept the answer: decode, range, proof", lambda: guard.accept_reply(payload.ANSWER, 1)),
                     Step("encode the record", lambda: encode(record)),
                     Step("append it: two checksums, writev", lambda: writer.append(Kind.EXCHANGE, meta, payloads)),
@@ -168,8 +171,8 @@ def _none(name: str) -> str | None:
 
 
 def _ids(ids: Ids) -> None:
-    ids.prediction_id(NOW_NS)
-    trace_context([], ids, trust=True)
+    _, random_hex = ids.call_ids(NOW_NS)
+    trace_context([], random_hex, trust=True)
 
 
 def decoders() -> dict[str, float]:

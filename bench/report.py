@@ -31,12 +31,19 @@ def summary(label: str, results: Results) -> dict[str, Any]:
     if REFERENCE in results:
         reference = [one.saturation.requests_per_second for one in results[REFERENCE]]
         found["times_reference"] = asdict(spread(round_ratios(rates, reference)))
-    cpu = [one.cpu_seconds / one.saturation.requests * 1e6 for one in rounds if one.cpu_seconds is not None]
-    if cpu:
-        found["cpu_us_per_request"] = asdict(spread(cpu))
+    cpu = _cpu(rounds)
+    if not any(value is None for value in cpu):
+        found["cpu_us_per_request"] = asdict(spread([value for value in cpu if value is not None]))
+        if cheaper := round_ratios(_cpu(results.get(REFERENCE, rounds)), cpu):
+            found["times_reference_per_cpu"] = asdict(spread(cheaper))
     if any(one.paced for one in rounds):
         found["paced"] = _paced_summary(rounds)
     return found
+
+
+def _cpu(rounds: Sequence[Measured]) -> list[float | None]:
+    """Microseconds of the system's CPU time per request, by round."""
+    return [one.cpu_seconds / one.saturation.requests * 1e6 if one.cpu_seconds else None for one in rounds]
 
 
 def _paced_summary(rounds: Sequence[Measured]) -> dict[str, Any]:
@@ -116,22 +123,26 @@ def _heading(timing: Timing) -> list[str]:
         f"static model server on core {facts['generator_core']}{shared}",
         f"{len(payload.REQUEST)} B request (20 features), {len(payload.ANSWER)} B answer; {facts['processor']}, "
         f"Linux {facts['kernel']}, Python {facts['python']}",
-        "medians; (lowest–highest round); ratios and differences are taken within a round",
+        "medians; (lowest–highest round); ratios and differences are taken within a round; CPU time is that of all the",
+        "system's processes, and the steadier figure where others use the machine too",
     ]
 
 
-_SATURATION_HEAD = ("system", "requests/s", "× envoy", "p50 / p99 ms", "CPU µs/request", "errors")
+_SATURATION_HEAD = ("system", "requests/s", "× envoy", "p50 / p99 ms", "CPU µs/request", "× envoy per CPU s", "errors")
 _PACED_HEAD = ("system", "rate/s", "kept", "p50 / p99 ms", "added p50 ms", "added p99 ms", "slip p99 ms", "errors")
 
 
 def _saturation_row(label: str, one: Mapping[str, Any]) -> tuple[str, ...]:
-    ratio, cpu = one.get("times_reference"), one.get("cpu_us_per_request")
+    ratio, cpu, per_cpu = (
+        one.get(name) for name in ("times_reference", "cpu_us_per_request", "times_reference_per_cpu")
+    )
     return (
         label,
         _spread(one["requests_per_second"], ",.0f"),
         _spread(ratio, ".2f") if ratio else "–",
         f"{one['p50_ms']:.2f} / {one['p99_ms']:.2f}",
         _spread(cpu, ".1f") if cpu else "–",
+        _spread(per_cpu, ".2f") if per_cpu else "–",
         _errors(one["errors"]),
     )
 

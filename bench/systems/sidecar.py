@@ -27,7 +27,7 @@ def command(place: Place, extra_policy: str = "") -> tuple[str, ...]:
         *(sys.executable, "-m", "sidecar", "serve", "--workers", "1"),
         *("--policy", str(place.write("policy.yaml", policy)), "--data", str(data)),
         *("--upstream", f"http://127.0.0.1:{place.upstream_port}", "--listen", f"127.0.0.1:{place.port}"),
-        *("--health", f"127.0.0.1:{place.spare_ports[0]}"),
+        *("--health", f"127.0.0.1:{place.spare_ports[0]}", "--pre-stop", "0s"),
     )
 
 

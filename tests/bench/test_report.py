@@ -72,6 +72,14 @@ def test_cpu_is_per_request() -> None:
     assert "cpu_us_per_request" not in summary("direct", RESULTS)
 
 
+def test_requests_per_cpu_second_are_compared_too() -> None:
+    results = {**RESULTS, "other": [measured(500.0, 0.3), measured(500.0, 0.3)]}
+    # 100 µs a request against 50 in the first round and 100 in the second.
+    assert summary("other", results)["times_reference_per_cpu"] == pytest.approx(
+        {"median": 0.75, "low": 0.5, "high": 1.0}
+    )
+
+
 def test_errors_are_in_the_table_wherever_they_happened() -> None:
     lines = text(RESULTS, INSTANCES, {}, TIMING).splitlines()
     assert any("envoy/2" in line and "3 status" in line for line in lines)
