@@ -221,6 +221,8 @@ def _refuse(body: bytes, error: msgspec.DecodeError) -> NoReturn:
         raise WireError(WireFault.MALFORMED, "the body starts with a byte order mark", offset=0) from None
     found = _AT_BYTE.search(said)
     offset = int(found[1]) if found else len(body) if "truncated" in said else None
+    if offset and "trailing characters" in said:
+        offset -= 1  # msgspec counts the byte it has just read
     reason = next((ours for theirs, ours in _REASONS if theirs in said), "unexpected bytes")
     where = "" if offset is None else f" (byte {offset})"
     raise WireError(WireFault.MALFORMED, f"the body is not JSON: {reason}{where}", offset=offset) from None
