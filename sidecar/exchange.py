@@ -61,9 +61,9 @@ class Exchange(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     route_kind: str  # inference | management | metadata | health | other
     protocol: str
     model_name: str
+    policy_digest: str  # "" = no policy judged this
     model_version: str
     version_source: str  # body | header | path | probe | unstated
-    policy_digest: str  # "" = no policy judged this
     identity: str  # match | mismatch | unstated | "" (not asked)
     mode: str  # off | observe | enforce | ""
     verdict: str  # verdict.Outcome, or "" where no policy judged

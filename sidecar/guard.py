@@ -20,6 +20,7 @@ from .problem import Disclosure
 from .rows import Value
 from .verdict import ACCEPTED, Outcome, Verdict
 from .wire import Acceptor, Codec, HeaderLookup, ReplyAcceptor, Route, RouteKind, recognise
+from .wire.paths import plain_path
 
 GUARD_ERROR: Final = "guard_error"
 _MAX_DECODED_BYTES: Final = 64 * 1024 * 1024
@@ -65,6 +66,7 @@ class Guard:
         self.upstream = upstream
         self.disclosure: Disclosure = contract.errors
         self.checks_reply = bool(contract.predictions)
+        self.stripped_headers = frozenset(name.lower().encode("latin-1") for name in contract.stripped_headers)
         request_types = contract.request_types()
         self._accept: Acceptor | None = None
         if request_types is not None and not contract.stripped_headers:
@@ -145,13 +147,14 @@ class Guard:
         except Exception as error:
             return Judged(self._guard_error(mode), body, guard_error=type(error).__name__)
 
-    def fallback_reply(self, request_body: bytes, coding: str, rows: int) -> bytes | None:
-        """A whole answer of fallback values for `rows` rows, or None where the policy has none."""
+    def fallback_reply(self, request_body: bytes, coding: str, rows: int, *, model_name: str = "") -> bytes | None:
+        """A whole answer of fallback values for `rows` rows, or None where there can be none."""
         values: Mapping[str, Value] | None = self.contract.fallback_values
         if not values:
             return None
         try:
-            return self.codec.fallback_reply(decode_body(request_body, coding), [values] * max(rows, 1))
+            plain = decode_body(request_body, coding)
+            return self.codec.fallback_reply(plain, [values] * max(rows, 1), model_name=model_name)
         except Exception:
             return None
 
@@ -206,7 +209,9 @@ class Guards:
         self.guards = tuple(guards)
         self.enforcing = any(_may_enforce(guard.contract) for guard in self.guards)
         self.block_unmatched = unmatched == "block" or (unmatched == "auto" and self.enforcing)
-        self._by_path = {guard.identity.model_path: guard for guard in self.guards if guard.identity.model_path}
+        self._by_path = {
+            plain_path(guard.identity.model_path): guard for guard in self.guards if guard.identity.model_path
+        }
         self._by_name = {
             guard.identity.model_name: guard
             for guard in self.guards
@@ -217,8 +222,8 @@ class Guards:
         )
 
     def resolve(self, method: str, path: str) -> Resolved:
-        """`path` is raw: no query, not decoded. A trailing slash does not make another route."""
-        bound = self._by_path.get(path) or self._by_path.get(path.rstrip("/"))
+        """`path` is raw: no query, not decoded. Escapes and a trailing slash do not make another route."""
+        bound = self._by_path.get(plain_path(path))
         if bound is not None:
             identity = bound.identity
             route = Route(

@@ -19,6 +19,7 @@ from .trace import trace_context
 
 if TYPE_CHECKING:
     from ..edits import Span
+    from ..guard import Guard
     from .connection import Connection
     from .gateway import Gateway, Line
 
@@ -28,6 +29,7 @@ MAX_PENDING_UPLOAD_BYTES = 256 * 1024
 class Call:
     """A relayed exchange, and the ground the judged one stands on. One instance per request."""
 
+    guard: Guard | None
     # Defaults live on the class: an instance is made for every request and sets only what it has
     complete = False  # the request's last byte was received
     request_bytes = 0
@@ -58,6 +60,7 @@ class Call:
     _chunked_out = False
     _head_sent = False
     _begun = False
+    _recorded = False
 
     def __init__(
         self,
@@ -73,6 +76,7 @@ class Call:
         self.gateway = gateway
         self.method = method
         self.line = line
+        self.guard = line.guard
         self.head = head
         self.http10 = http10
         self.started_ns = perf_counter_ns()
@@ -90,6 +94,9 @@ class Call:
         """It is this call's turn on its connection."""
         self._begun = True
         self.gateway.relaying(self)
+        route = self.line.route
+        if self.gateway.sheds and route is not None and route.kind == "inference" and self._shed():
+            return
         if self.head.expects_continue and not self.complete:
             self.connection.write(respond.CONTINUE)
         self._acquire()
@@ -225,6 +232,15 @@ class Call:
 
     # -- steps shared with the judged call
 
+    def _shed(self) -> bool:
+        """True when this call is one too many, and said so."""
+        problem = self.gateway.shed()
+        if problem is None:
+            return False
+        self.error = UpstreamFault.SHED.value
+        self.refuse(problem)
+        return True
+
     def _acquire(self) -> None:
         self.line.pool.acquire(self)
 
@@ -239,6 +255,12 @@ class Call:
         """The request's head for the model server; `length` ≥ 0 states a Content-Length of our own."""
         head = self.head
         lines = head.lines
+        guard = self.line.guard
+        if guard is not None and guard.stripped_headers:  # slice_only: never for the model, in any mode
+            lines = [line for line in lines if line.partition(b":")[0].lower() not in guard.stripped_headers]
+            head.length_line = next(
+                (index for index, line in enumerate(lines) if line[:15].lower() == b"content-length:"), -1
+            )
         if length >= 0 and length != head.content_length:
             lines = list(lines)
             line = b"Content-Length: %d\r\n" % length
@@ -253,7 +275,7 @@ class Call:
             extra += b"Transfer-Encoding: chunked\r\n"
         if self.trace.continued:
             extra += b"".join(head.tracestates)
-        if not head.request_id:
+        if not head.has_request_id:
             extra += b"x-request-id: %b\r\n" % self.request_id.encode()
         return b"%b %b HTTP/1.1\r\n%b%btraceparent: %b\r\n%b\r\n" % (
             self.method,
@@ -267,17 +289,19 @@ class Call:
     def _start_relay(self, head: AnswerHead) -> None:
         self.status = head.status
         out = self._out
+        stamps = record.stamps(self, pending=True)
         out.append(respond.status_line(head.status, head.reason))
-        out += head.lines
+        out += record.without(head.lines, stamps) if head.ours else head.lines
         if head.length >= 0:
-            out.append(b"Content-Length: %d\r\n" % head.length)
+            if head.status != 204:  # RFC 9110 section 8.6
+                out.append(b"Content-Length: %d\r\n" % head.length)
         elif self.method != b"HEAD" and head.status not in (204, 304):
             if self.http10:
                 self._close_after = True
             else:
                 self._chunked_out = True
                 out.append(b"Transfer-Encoding: chunked\r\n")
-        out.append(record.stamps(self, pending=True))
+        out.append(stamps)
         out.append(self._connection_line())
         out.append(b"\r\n")
 
@@ -338,7 +362,9 @@ class Call:
         self.connection.abort()
 
     def _record(self) -> None:
-        self.gateway.record(self)
+        if not self._recorded:  # a caller may leave while the answer waits for the disk
+            self._recorded = True
+            self.gateway.record(self)
 
     def _finish(self, *, keep: bool) -> None:
         self.finished = True

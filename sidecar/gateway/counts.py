@@ -34,7 +34,7 @@ class Counts:
         counters = self._counters
         counters[_OUTCOME_SLOTS[outcome]] += 1
         if status:
-            counters[_CLASS_SLOTS[status // 100 - 1]] += 1
+            counters[_CLASS_SLOTS[min(status // 100, 5) - 1]] += 1  # a server may say 799
         m.REQUEST_SECONDS.observe(counters, total_ns)
         m.OVERHEAD_SECONDS.observe(counters, total_ns - upstream_ns)
         if upstream_ns:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from ..contract import Mode
 from ..errors import WireFault
-from ..exchange import Close, Kind, Open, PolicyPublished, encode
+from ..exchange import Kind, Open, PolicyPublished, encode
 from ..guard import Guard, Guards
 from ..journal import StatsPage, Writer
 from ..problem import Problem
@@ -21,7 +21,7 @@ from . import record
 from .call import Call
 from .connection import Connection
 from .counts import Counts
-from .head import Head, HeadReader, Refusal
+from .head import Head, HeadReader, Refusal, received_by
 from .ids import Ids
 from .internal import PREFIX, internal_call
 from .judged import JudgedCall
@@ -30,6 +30,7 @@ from .target import Target, read_target
 
 _TICK_SECONDS: Final = 0.1
 _MAX_CACHED_TARGETS: Final = 4096
+_LONGEST_CACHED_TARGET: Final = 512
 _RETRY_AFTER_SECONDS: Final = 5
 
 
@@ -41,7 +42,7 @@ class Line(NamedTuple):
     guard: Guard | None
     pool: Pool
     make: CallMaker
-    text: str  # the target as sent on, latin-1
+    facts: tuple[str, ...]  # what each of its records says
     refusal: Refusal | None = None
 
 
@@ -182,36 +183,39 @@ class Gateway:
         line = self._lines.get(key)
         if line is None:
             line = self._understand(method, raw_target)
-            if len(self._lines) >= _MAX_CACHED_TARGETS:
-                self._lines.clear()
-            self._lines[key] = line
+            if len(key) <= _LONGEST_CACHED_TARGET:
+                if len(self._lines) >= _MAX_CACHED_TARGETS:
+                    self._lines.clear()
+                self._lines[key] = line
         if line.refusal is not None:
             return line.refusal
-        if line.target.authority and line.target.authority != head.host:
+        if line.target.authority and line.target.authority.lower() != head.host.lower():
             return Refusal(421, "misdirected", "the request names another host than its Host header")
-        if head.via and self._via in head.via:
+        if head.via and self._via in received_by(head.via):
             return Refusal(508, "loop", "this request has been here before: an upstream points back at this port")
         return line.make(connection, self, method, line, head, http10, keep_alive)
 
     def _understand(self, method: bytes, raw: bytes) -> Line:
         target = read_target(raw)
         pool = self._pools[""]
-        text = target.send.decode("latin-1")
+        verb, text = method.decode("latin-1"), target.send.decode("latin-1")
+        facts = record.line_facts(verb, text, None, None)
         if target.refused:
-            return Line(target, None, None, pool, Call, text, Refusal(400, "malformed", target.refused))
+            return Line(target, None, None, pool, Call, facts, Refusal(400, "malformed", target.refused))
         if target.path.startswith(PREFIX):
-            return Line(target, None, None, pool, internal_call(target.path), text)
+            return Line(target, None, None, pool, internal_call(target.path), facts)
         guards = self.guards
-        route, guard = guards.resolve(method.decode("latin-1"), target.path)
+        route, guard = guards.resolve(verb, target.path)
+        facts = record.line_facts(verb, text, route, guard)
         if target.ambiguous and guards.enforcing:
-            return Line(target, route, guard, pool, Call, text, Refusal(400, "ambiguous-path", target.ambiguous))
+            return Line(target, route, guard, pool, Call, facts, Refusal(400, "ambiguous-path", target.ambiguous))
         kind = route.kind if route is not None else ""
         if guard is None and kind in ("inference", "management") and guards.block_unmatched:
             detail = "no policy covers this request; add one, or run with --unmatched pass"
-            return Line(target, route, guard, pool, Call, text, Refusal(403, "no-policy", detail))
+            return Line(target, route, guard, pool, Call, facts, Refusal(403, "no-policy", detail))
         if guard is None:
-            return Line(target, route, None, pool, Call, text)
-        return Line(target, route, guard, self._pools.get(guard.upstream, pool), JudgedCall, text)
+            return Line(target, route, None, pool, Call, facts)
+        return Line(target, route, guard, self._pools.get(guard.upstream, pool), JudgedCall, facts)
 
     # -- what a call asks
 
@@ -307,12 +311,13 @@ class Gateway:
         A failing disk is counted by the writer and never reaches a call (P2).
         """
         total_ns = perf_counter_ns() - call.started_ns
-        exchange, payloads = record.exchange_of(call, total_ns)
+        fields, payloads = record.pack_exchange(call, total_ns)
         if call.streamed:
-            self.journal.append(Kind.CLOSE, encode(Close(exchange=exchange)), payloads)
+            self.journal.append(Kind.CLOSE, encode((fields,)), payloads)
         else:
-            self.journal.append(Kind.EXCHANGE, encode(exchange), payloads)
-        outcome = exchange.verdict or ("error" if call.error else "passed")
+            self.journal.append(Kind.EXCHANGE, encode(fields), payloads)
+        verdict = call.verdict
+        outcome = verdict.outcome if verdict is not None else "error" if call.error else "passed"
         self.counts.answered(outcome, call.status, total_ns, call.upstream_ns, call.contract_ns)
 
     # -- time
@@ -324,9 +329,10 @@ class Gateway:
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         """One timer for all timeouts: cheaper than a timer per request, exact to a tenth of a second."""
         self.counts.loop_lag(int((loop.time() - self._tick_due) * 1e9))
+        self._schedule(loop)
         now = perf_counter_ns() / 1e9
         for call in [call for call in self.calls if call.deadline and call.deadline < now]:
-            if self.guards.enforcing or call.line.guard is None or call.mode != Mode.OBSERVE:
+            if call.mode != Mode.OBSERVE if call.line.guard is not None else self.guards.enforcing:
                 call.expire()
             else:
                 call.deadline = 0.0
@@ -337,4 +343,3 @@ class Gateway:
             pool.expire(now)
         self.journal.tick()
         self.counts.levels(len(self.connections), len(self.calls), self.buffered_bytes)
-        self._schedule(loop)

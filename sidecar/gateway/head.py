@@ -90,7 +90,8 @@ class Head:
     content_type: str = ""
     content_encoding: str = ""
     accept: bytes = b""
-    request_id: str = ""
+    request_id: str = ""  # "" also for one that we cannot use
+    has_request_id: bool = False
     via: bytes = b""
     caller: str = ""
     h2c: bool = False
@@ -158,7 +159,7 @@ class HeadReader:
             elif field is _Field.CONNECTION:
                 nominated += [token.strip().lower() for token in value.split(b",")]
             elif field is not _Field.HOP:
-                refusal = self._rare(field, name, value, head)
+                refusal = self._rare(field, name, value, head, version)
                 if refusal is not None:
                     return refusal
         if hosts != 1 and (version == "1.1" or hosts):
@@ -173,7 +174,7 @@ class HeadReader:
             _strip(head, nominated)
         return head
 
-    def _rare(self, field: _Field, name: bytes, value: bytes, head: Head) -> Refusal | None:
+    def _rare(self, field: _Field, name: bytes, value: bytes, head: Head, version: str) -> Refusal | None:
         line = name + b": " + value + b"\r\n"
         value = value.rstrip(b" \t")
         if field is _Field.TRANSFER_ENCODING:
@@ -183,7 +184,7 @@ class HeadReader:
         elif field is _Field.EXPECT:
             if value.lower() != b"100-continue":
                 return Refusal(417, "malformed", "the only expectation known is `100-continue`")
-            head.expects_continue = True
+            head.expects_continue = version == "1.1"  # RFC 9110 section 10.1.1: an HTTP/1.0 caller cannot mean it
         elif field is _Field.UPGRADE:
             if value.lower() != b"h2c":  # RFC 9110 section 7.8: h2c may be ignored, and HTTP/1.1 goes on
                 return Refusal(501, "upgrade", "protocol upgrades are not supported here; use HTTP/1.1")
@@ -199,6 +200,7 @@ class HeadReader:
         elif field is _Field.TRACESTATE:
             head.tracestates.append(line)
         elif field is _Field.REQUEST_ID:
+            head.has_request_id = True
             if not head.request_id and _ID.fullmatch(value):
                 head.request_id = value.decode()
             head.lines.append(line)
@@ -215,6 +217,11 @@ class HeadReader:
             head.recorded.append((name.decode("latin-1").lower(), value[:256].decode("latin-1")))
             head.lines.append(line)
         return None
+
+
+def received_by(via: bytes) -> set[bytes]:
+    """The names in a Via field: `1.1 name (comment), …` (RFC 9110 section 7.6.3)."""
+    return {words[1] for entry in via.split(b",") if len(words := entry.split()) > 1}
 
 
 def _strip(head: Head, nominated: list[bytes]) -> None:

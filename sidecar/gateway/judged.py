@@ -9,47 +9,33 @@ says `unchecked`; while a policy enforces it is refused instead.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
+from typing import Final
 
 from ..contract import Mode
 from ..errors import UpstreamFault
-from ..guard import Guard, Judged
+from ..guard import GUARD_ERROR, Guard, Judged
 from ..problem import Problem
 from ..upstream import AnswerHead, Leg
 from ..verdict import ACCEPTED, Outcome, Verdict
 from . import record, respond
 from .call import Call
 
-if TYPE_CHECKING:
-    from .connection import Connection
-    from .gateway import Gateway, Line
-    from .head import Head
+_INFLATION: Final = 16  # what a coded body is taken to be, beside its size
 
 
 class JudgedCall(Call):
     """A call that one policy judges."""
 
+    guard: Guard
     _holding = True  # the request's body is held back
     _reply: AnswerHead | None = None  # of the answer that is held back
+    _continued = False
     _budgeted = 0
     _send_rows = 0
     _send_body = b""
-
-    def __init__(
-        self,
-        connection: Connection,
-        gateway: Gateway,
-        method: bytes,
-        line: Line,
-        head: Head,
-        http10: bool,
-        keep_alive: bool,
-    ) -> None:
-        super().__init__(connection, gateway, method, line, head, http10, keep_alive)
-        assert line.guard is not None
-        self.guard: Guard = line.guard
 
     # -- request
 
@@ -66,12 +52,12 @@ class JudgedCall(Call):
             if problem is not None:
                 self.refuse(problem)
                 return
-        if self.head.content_length > gateway.settings.max_body_bytes:
+        if max(self.head.content_length, self.request_bytes) > gateway.settings.max_body_bytes:
             self._too_large("too_large")
         elif self.complete:
             self._decide()
         elif self.head.expects_continue:
-            self.connection.write(respond.CONTINUE)
+            self._continue()
 
     def body(self, data: bytes) -> None:
         if not self._holding:
@@ -91,6 +77,12 @@ class JudgedCall(Call):
             super().body_end()
         elif self._begun and not self.finished:
             self._decide()
+
+    def _continue(self) -> None:
+        """Once, and only to a caller who waits for it."""
+        if not self._continued:
+            self._continued = True
+            self.connection.write(respond.CONTINUE)
 
     def _gate(self) -> Problem | None:
         """Identity and environment: refused only while enforcing (P9)."""
@@ -129,14 +121,15 @@ class JudgedCall(Call):
         if reason:
             self.verdict = Verdict(Outcome.UNCHECKED, Outcome.REJECTED, reason=reason)
         if self.head.expects_continue and not self.complete:
-            self.connection.write(respond.CONTINUE)
+            self._continue()
         held, self._pending = self._pending, []
         self.request_bytes = 0
         for data in held:
             super().body(data)
         self.gateway.buffered_bytes -= self._budgeted
         self._budgeted = 0
-        self._acquire()
+        if not (self.gateway.sheds and self._shed()):
+            self._acquire()
 
     def _decide(self) -> None:
         body = b"".join(self._pending) if len(self._pending) != 1 else self._pending[0]
@@ -144,6 +137,10 @@ class JudgedCall(Call):
         self.request_payload = body
         guard, head = self.guard, self.head
         started = perf_counter_ns()
+        route = self.line.route
+        if route is not None and route.protocol != guard.identity.protocol:
+            self._judged(started, Judged(self.gateway.other_protocol(self.mode), body))
+            return
         if not head.content_encoding:
             rows = guard.accept_request(body)
             if rows:
@@ -152,13 +149,9 @@ class JudgedCall(Call):
                 self.rows = self._send_rows = rows
                 self._send(body)
                 return
-        route = self.line.route
-        if route is not None and route.protocol != guard.identity.protocol:
-            verdict = self.gateway.other_protocol(self.mode)
-            self._judged(started, Judged(verdict, body))
-            return
         arguments = (body, head.content_encoding, self.gateway.header_lookup(head), head.caller, self._now())
-        if len(body) > self.gateway.settings.judge_in_thread_bytes:
+        size = len(body) * _INFLATION if head.content_encoding else len(body)
+        if size > self.gateway.settings.judge_in_thread_bytes:
             loop = asyncio.get_running_loop()
             future = loop.run_in_executor(None, partial(guard.judge_request, *arguments))
             future.add_done_callback(lambda done: self._judged(started, done.result()))
@@ -179,19 +172,16 @@ class JudgedCall(Call):
             return
         if verdict.outcome is Outcome.FALLBACK and len(verdict.fallback_rows) >= judged.rows:
             self.fallback_rows = verdict.fallback_rows
-            if self._fall_back(judged.rows):
-                return
+            if not self._fall_back(judged.rows):
+                self._no_fallback()
+            return
         self.fallback_rows = verdict.fallback_rows
         self._send_rows = judged.rows - len(verdict.fallback_rows)
         self._send(judged.body)
 
     def _send(self, body: bytes) -> None:
-        if self.gateway.sheds:
-            shed = self.gateway.shed()
-            if shed is not None:
-                self.error = UpstreamFault.SHED.value
-                self.refuse(shed)
-                return
+        if self.gateway.sheds and self._shed():
+            return
         self._send_body = body
         self.line.pool.acquire(self)
 
@@ -210,14 +200,18 @@ class JudgedCall(Call):
     # -- answer
 
     def reply_head(self, head: AnswerHead) -> None:
-        if self._holding and not head.streams and head.length <= self.gateway.settings.max_answer_bytes:
+        if (
+            self._holding
+            and (self.fallback_rows or not head.streams)
+            and head.length <= self.gateway.settings.max_answer_bytes
+        ):
             self.first_byte_ns = perf_counter_ns()
             self.upstream_status = head.status
             self._watch_idle()
             self._reply = head
             return
-        if self._holding and not head.streams:
-            self._answer_too_large()
+        if self._holding and not head.streams and self._answer_too_large():
+            return
         super().reply_head(head)
 
     def reply_body(self, data: bytes) -> None:
@@ -228,7 +222,8 @@ class JudgedCall(Call):
         self._out.append(data)
         self.response_bytes += len(data)
         if not self._hold(len(data)) or self.response_bytes > self.gateway.settings.max_answer_bytes:
-            self._answer_too_large()
+            if self._answer_too_large():
+                return
             held, self._out = self._out, []
             self._reply = None
             self.response_bytes = 0
@@ -236,9 +231,17 @@ class JudgedCall(Call):
             for piece in held:
                 super().reply_body(piece)
 
-    def _answer_too_large(self) -> None:
+    def _answer_too_large(self) -> bool:
+        """True when it had to be refused: rows of fallback values cannot be put into an answer that is not held."""
+        if self.fallback_rows:
+            self._reply = None
+            self._out.clear()
+            self._leave_upstream()
+            self.refuse(respond.overloaded("the model's answer is too large to be completed; send fewer rows"))
+            return True
         if self.guard.checks_reply and self.verdict is not None:
             self.verdict = Verdict(Outcome.UNCHECKED, Outcome.REJECTED, reason="answer_too_large")
+        return False
 
     def reply_flush(self) -> None:
         if self._reply is not None:
@@ -283,6 +286,10 @@ class JudgedCall(Call):
         if judged.guard_error:
             self.gateway.guard_failed(self.guard, judged.guard_error)
         self.verdict = record.both(self.verdict or ACCEPTED, judged.verdict)
+        if judged.verdict.fallback_rows:  # positions among the rows that were sent
+            sent = [row for row in range(self.rows) if row not in self.fallback_rows]
+            replaced = {sent[row] for row in judged.verdict.fallback_rows if row < len(sent)}
+            self.fallback_rows = tuple(sorted(replaced.union(self.fallback_rows)))
         if judged.verdict.outcome is Outcome.REJECTED:
             self.model_version = judged.model_version
             if not self._may_fall_back("contract"):
@@ -308,14 +315,15 @@ class JudgedCall(Call):
         length = len(body)
         self.response_bytes = length
         if self.method == b"HEAD" or status == 204 or status == 304:
-            length = head.length
+            length = head.length if status != 204 else -1
+        stamps = record.stamps(self, pending=False)
         self._deliver(
             b"%b%b%b%b%b\r\n%b"
             % (
                 respond.status_line(status, head.reason),
-                b"".join(head.lines),
+                b"".join(record.without(head.lines, stamps) if head.ours else head.lines),
                 b"Content-Length: %d\r\n" % length if length >= 0 else b"",
-                record.stamps(self, pending=False),
+                stamps,
                 self._connection_line(),
                 body,
             )
@@ -341,13 +349,22 @@ class JudgedCall(Call):
         return self._fall_back(max(self.rows, 1))
 
     def _fall_back(self, rows: int) -> bool:
-        body = self.guard.fallback_reply(self.request_payload, self.head.content_encoding, rows)
+        route = self.line.route
+        name = route.model_name if route is not None else ""
+        body = self.guard.fallback_reply(self.request_payload, self.head.content_encoding, rows, model_name=name)
         if body is None:
             return False
         self.fallback_rows = tuple(range(rows))
         self.verdict = record.fallen_back(self.verdict or ACCEPTED, rows)
         self.answer(200, b"application/json", body)
         return True
+
+    def _no_fallback(self) -> None:
+        """Rows that must not be sent, and no answer can be made for them: a fault of our own, and closed (P4)."""
+        self.gateway.guard_failed(self.guard, "fallback")
+        verdict = replace(self.verdict or ACCEPTED, outcome=Outcome.REJECTED, reason=GUARD_ERROR)
+        self.verdict, self.fallback_rows = verdict, ()
+        self.refuse(respond.input_problem(self.guard, Judged(verdict, b"")))
 
     def _now(self) -> float:
         return self.started_unix_ns / 1e9

@@ -6,16 +6,17 @@ import re
 from dataclasses import replace
 from hashlib import blake2b
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ..exchange import Edit, Exchange, ListedViolation, Open
+from ..exchange import ListedViolation, Open
 from ..problem import Problem
 from ..verdict import ACCEPTED, Outcome, Verdict, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..edits import Span
+    from ..guard import Guard
+    from ..wire import Route
     from .call import Call
 
 _UNSAFE: Final = re.compile(r"[^\x21-\x7e]")
@@ -75,6 +76,12 @@ def stamps(call: Call, *, pending: bool) -> bytes:
     return lines if gateway.stamps_all else _only(lines, gateway.settings.stamps)
 
 
+def without(lines: list[bytes], stamps: bytes) -> list[bytes]:
+    """The server's lines without the names that we state ourselves; Server-Timing is a list and both go on."""
+    names = {line.partition(b":")[0] for line in stamps.splitlines()} - {b"server-timing"}
+    return [line for line in lines if line.partition(b":")[0].lower() not in names]
+
+
 def _only(lines: bytes, wanted: frozenset[str]) -> bytes:
     kept = [line for line in lines.splitlines(keepends=True) if line.partition(b":")[0].decode() in wanted]
     return b"".join(kept)
@@ -116,71 +123,88 @@ def open_of(call: Call) -> Open:
         started_unix_ns=call.started_unix_ns,
         trace_id=call.trace.trace_id,
         method=call.method.decode("latin-1"),
-        target=call.line.text,
+        target=call.line.facts[1],
         policy_digest=call.line.guard.identity.digest if call.line.guard is not None else "",
         model_name=call.line.route.model_name if call.line.route is not None else "",
         upstream_status=call.upstream_status,
     )
 
 
-def exchange_of(call: Call, total_ns: int) -> tuple[Exchange, tuple[bytes, ...]]:
-    """The whole record and its payloads (kept only for judged calls, and only up to `max_payload`)."""
-    line, verdict, head = call.line, call.verdict, call.head
-    route, guard = line.route, line.guard
-    limit = call.gateway.settings.max_payload_bytes
+_UNJUDGED: Final = ("", "", "", (), 0)
+_CLEAN: Final = ("ok", "ok", "", (), 0)
+
+
+def line_facts(method: str, target: str, route: Route | None, guard: Guard | None) -> tuple[str, ...]:
+    """What every record of one request line says, in the order of `Exchange`: method to policy_digest."""
+    digest = guard.identity.digest if guard is not None else ""
+    if route is None:
+        return (method, target, "", "other", "", "", digest)
+    return (method, target, route.template, route.kind.value, route.protocol, route.model_name, digest)
+
+
+def pack_exchange(call: Call, total_ns: int) -> tuple[tuple[Any, ...], tuple[bytes, ...]]:
+    """The record and its payloads (kept only for judged calls, and only up to `max_payload`).
+
+    The record is the tuple of an `Exchange`'s fields in their order: on the wire the same array, made in a third of the
+    time that the record's own constructor takes.
+    """
+    line, verdict, head, trace = call.line, call.verdict, call.head, call.trace
+    gateway = call.gateway
+    limit = gateway.settings.max_payload_bytes
     sent, received = call.request_payload, call.response_payload
     sent_digest = received_digest = ""
     if len(sent) > limit:
         sent_digest, sent = _digest(sent), b""
     if len(received) > limit:
         received_digest, received = _digest(received), b""
-    trace = call.trace
-    exchange = Exchange(
-        prediction_id=call.prediction_id,
-        request_id=call.request_id,
-        started_unix_ns=call.started_unix_ns,
-        trace_id=trace.trace_id,
-        span_id=trace.span_id,
-        parent_span_id=trace.parent_span_id,
-        client_span_id=trace.client_span_id,
-        trace_flags=trace.flags,
-        method=call.method.decode("latin-1"),
-        target=line.text,
-        route=route.template if route is not None else "",
-        route_kind=route.kind.value if route is not None else "other",
-        protocol=route.protocol if route is not None else "",
-        model_name=route.model_name if route is not None else "",
-        model_version=call.model_version,
-        version_source=call.version_source,
-        policy_digest=guard.identity.digest if guard is not None else "",
-        identity=call.gateway.identity_word(guard) if guard is not None else "",
-        mode=call.mode,
-        verdict=verdict.outcome.value if verdict is not None else "",
-        would=verdict.would.value if verdict is not None else "",
-        reason=verdict.reason if verdict is not None else "",
-        violations=_listed(verdict.violations) if verdict is not None and verdict.violations else (),
-        violations_total=verdict.total if verdict is not None else 0,
-        rows=call.rows,
-        status=call.status,
-        upstream_status=call.upstream_status,
-        error=call.error,
-        total_ns=total_ns,
-        contract_ns=call.contract_ns,
-        upstream_ns=call.upstream_ns,
-        first_byte_ns=call.first_byte_ns - call.started_ns if call.first_byte_ns else 0,
-        caller=head.caller,
-        client_address=call.connection.peer,
-        request_headers=tuple(head.recorded),
-        request_bytes=call.request_bytes,
-        response_bytes=call.response_bytes,
-        request_digest=sent_digest,
-        response_digest=received_digest,
-        request_edits=_edits(call.request_edits),
-        response_edits=_edits(call.response_edits),
-        fallback_rows=call.fallback_rows,
-        streamed=call.streamed,
+    fields = (
+        call.prediction_id,
+        call.request_id,
+        call.started_unix_ns,
+        trace.trace_id,
+        trace.span_id,
+        trace.parent_span_id,
+        trace.client_span_id,
+        trace.flags,
+        *line.facts,
+        call.model_version,
+        call.version_source,
+        gateway.identity_word(call.guard) if call.guard is not None else "",
+        call.mode,
+        *(_CLEAN if verdict is ACCEPTED else _judgement(verdict)),
+        call.rows,
+        call.status,
+        call.upstream_status,
+        call.error,
+        "primary",
+        "",
+        True,
+        1.0,
+        total_ns,
+        call.contract_ns,
+        call.upstream_ns,
+        call.first_byte_ns - call.started_ns if call.first_byte_ns else 0,
+        head.caller,
+        call.connection.peer,
+        head.recorded,
+        (),
+        call.request_bytes,
+        call.response_bytes,
+        sent_digest,
+        received_digest,
+        call.request_edits,
+        call.response_edits,
+        None,
+        call.fallback_rows,
+        call.streamed,
     )
-    return exchange, (sent, received) if sent or received else ()
+    return fields, (sent, received) if sent or received else ()
+
+
+def _judgement(verdict: Verdict | None) -> tuple[Any, ...]:
+    if verdict is None:
+        return _UNJUDGED
+    return (verdict.outcome, verdict.would, verdict.reason, _listed(verdict.violations), verdict.total)
 
 
 def _listed(violations: Iterable[Violation]) -> tuple[ListedViolation, ...]:
@@ -190,10 +214,6 @@ def _listed(violations: Iterable[Violation]) -> tuple[ListedViolation, ...]:
         )
         for v in violations
     )
-
-
-def _edits(spans: tuple[Span, ...]) -> tuple[Edit, ...]:
-    return tuple(Edit(start, end, data) for start, end, data in spans) if spans else ()
 
 
 def _digest(body: bytes) -> str:

@@ -18,6 +18,7 @@ class _Field(IntEnum):
     DROPPED = 4
     CONTENT_TYPE = 5
     CONTENT_ENCODING = 6
+    OURS = 7
 
 
 _FIELDS: Final = {
@@ -42,7 +43,7 @@ _MAX_NAMES: Final = 4096
 class AnswerHead:
     """`lines` are the header lines to forward, each with CRLF, without Content-Length (`length`, -1 = unstated)."""
 
-    __slots__ = ("chunked", "coding", "length", "lines", "reason", "status", "streams")
+    __slots__ = ("chunked", "coding", "length", "lines", "ours", "reason", "status", "streams")
 
     def __init__(self, status: int, reason: bytes) -> None:
         self.status = status
@@ -51,14 +52,15 @@ class AnswerHead:
         self.length = -1
         self.chunked = False
         self.coding = ""
+        self.ours = False  # some line has a name that the gateway may say itself
         self.streams = False  # an event stream: its end may be far away, and every piece counts when it comes
 
 
 class AnswerReader:
-    """Reads heads; `dropped` are lower-case names that the gateway says itself."""
+    """Reads heads; `ours` are lower-case names that the gateway may say itself."""
 
-    def __init__(self, dropped: frozenset[bytes] = frozenset()) -> None:
-        self._fields = {**_FIELDS, **dict.fromkeys(dropped, _Field.DROPPED)}
+    def __init__(self, ours: frozenset[bytes] = frozenset()) -> None:
+        self._fields = {**_FIELDS, **dict.fromkeys(ours, _Field.OURS)}
         self._seen: dict[bytes, _Field] = dict(self._fields)
 
     def _field(self, name: bytes) -> _Field:
@@ -93,6 +95,9 @@ class AnswerReader:
                 head.chunked = True
             elif field is _Field.CONTENT_ENCODING:
                 head.coding = value.decode("latin-1").strip().lower()
+                lines.append(b"%b: %b\r\n" % (name, value))
+            elif field is _Field.OURS:
+                head.ours = True
                 lines.append(b"%b: %b\r\n" % (name, value))
         if head.chunked and head.length >= 0:
             return "the answer has both Content-Length and Transfer-Encoding"
