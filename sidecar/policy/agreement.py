@@ -12,7 +12,7 @@ from ..yamldoc import Finding, Parsed
 from .model import PLANNED, protocols
 from .platform import CloudEvents, Kafka, Platform
 from .sections import Policy
-from .urls import allowed, environment_word, fault_of, host_of
+from .urls import allowed, environment_word, fault_of, host_of, is_socket
 
 Path = tuple[str | int, ...]
 
@@ -110,8 +110,9 @@ def _contract(parsed: Parsed[Policy], policy: Policy) -> Iterator[Finding]:
 def _protocol(policy: Policy) -> Iterator[Finding]:
     name = policy.model.protocol
     if policy.model.wire is None and name in PLANNED and protocols().get(name) is None:
-        message = f"not acted on in this version: bodies of protocol {name} pass unchecked (refused where enforcing)"
-        hint = f"checked are {', '.join(word for word, cls in protocols().items() if cls is not None)}"
+        message = f"protocol {name} is not acted on in this version: `serve` refuses this policy"
+        read = ", ".join(word for word, cls in protocols().items() if cls is not None)
+        hint = f"this version reads {read}; `opaque` with `path` passes bodies unread"
         yield Finding("not-acted-on", message, hint, "warning", ("model", "protocol"))
 
 
@@ -157,7 +158,7 @@ def _addresses(dialled: Sequence[tuple[Path, str]]) -> Iterator[Finding]:
 def _hosts(platform: Platform, dialled: Sequence[tuple[Path, str]]) -> Iterator[Finding]:
     for path, url in dialled:
         host = host_of(url)
-        if platform.hosts is not None and not allowed(host, platform.hosts):
+        if platform.hosts is not None and not is_socket(url) and not allowed(host, platform.hosts):
             hint = f"hosts: [{', '.join(platform.hosts)}]" if platform.hosts else "`hosts: []` allows none"
             yield Finding("url.host", f"the host `{host}` is not in `hosts:`", hint, "error", path)
         word = environment_word(host)

@@ -11,7 +11,7 @@ from ..wire import Wire
 from ..yamldoc import Finding, Matches, key, keys_of
 from .urls import Url
 
-# Protocols the policy language knows before this version can read them: their requests pass unchecked, and say so.
+# Protocols the policy language knows before this version can read them: `check` validates the rest and says so.
 PLANNED: Final = ("mlflow", "openai", "sagemaker", "torchserve")
 Protocol: TypeAlias = Annotated[str, Matches("[a-z][a-z0-9_]*", "a protocol's name")]
 Path: TypeAlias = Annotated[

@@ -1,4 +1,4 @@
-"""URLs we dial: http or https, a host, maybe a port; which of them a `hosts:` list allows."""
+"""URLs we dial: http, https or a UNIX socket; which of their hosts a `hosts:` list allows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ _PORT = r"(?::[0-9]{1,5})?"
 Url: TypeAlias = Annotated[
     str,
     Matches(
-        rf"https?://{_HOST}{_PORT}/?", "an origin like http://127.0.0.1:8080, without path, query, user or password"
+        rf"https?://{_HOST}{_PORT}/?|unix:(?://)?/[^\s?#]+",
+        "an origin like http://127.0.0.1:8080 (or unix:/path/to.sock), without path, query, user or password",
     ),
 ]
 SinkUrl: TypeAlias = Annotated[
@@ -31,8 +32,15 @@ HostPattern: TypeAlias = Annotated[
 ]
 
 
+def is_socket(url: str) -> bool:
+    """Whether it is a UNIX socket of this machine."""
+    return url.startswith("unix:")
+
+
 def host_of(url: str) -> str:
     """The host of a URL or of `host:port`, in lower case, without brackets; "" when it has none."""
+    if is_socket(url):
+        return ""
     try:
         return (urlsplit(url if "://" in url else f"//{url}").hostname or "").rstrip(".")
     except ValueError:
@@ -41,6 +49,8 @@ def host_of(url: str) -> str:
 
 def fault_of(url: str) -> str:
     """What is wrong with an address that has the right form, or nothing."""
+    if is_socket(url):
+        return ""
     try:
         port = urlsplit(url if "://" in url else f"//{url}").port
     except ValueError:

@@ -13,7 +13,7 @@ from typing import Final
 from .vocabulary import Unit
 
 _INT: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)", re.ASCII)
-_FLOAT: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)?(?:\.[0-9]*)?(?:[eE][-+]?[0-9]{1,4})?", re.ASCII)
+_FLOAT: Final = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?", re.ASCII)
 _AMOUNT: Final = re.compile(r"((?:0|[1-9][0-9]*)(?:\.[0-9]+)?) ?([A-Za-zµ%]*)", re.ASCII)
 MAX_DIGITS: Final = 40
 
@@ -48,7 +48,7 @@ def integer(text: str) -> int:
 
 def number(text: str) -> float:
     """`0.5`, `5`, `1e5`; finite, without leading zeros."""
-    if len(text) > MAX_DIGITS or not _FLOAT.fullmatch(text) or not any(sign.isdigit() for sign in text.split("e")[0]):
+    if len(text) > MAX_DIGITS or not _FLOAT.fullmatch(text):
         raise ValueError(_digits_hint(text) or "expects a number")
     value = float(text)
     if math.isinf(value):
@@ -68,7 +68,7 @@ def amount(text: str, unit: Unit) -> float | int:
     """A duration in seconds, a size in bytes, or a share as a fraction."""
     match = _AMOUNT.fullmatch(text) if len(text) <= MAX_DIGITS else None
     if unit is Unit.SHARE:
-        return _share(text, match)
+        return _share(match or (_AMOUNT.fullmatch(f"0{text}") if text[:1] == "." and len(text) <= MAX_DIGITS else None))
     table = SECONDS if unit is Unit.DURATION else BYTES
     example = "30s, 250ms, 48h" if unit is Unit.DURATION else "64MiB, 1GiB, 500kB"
     word = "duration" if unit is Unit.DURATION else "size"
@@ -90,12 +90,9 @@ def amount(text: str, unit: Unit) -> float | int:
     return int(value)
 
 
-def _share(text: str, match: re.Match[str] | None) -> float:
+def _share(match: re.Match[str] | None) -> float:
     if match is None or match.group(2) not in ("", "%"):
-        value = number(text) if _FLOAT.fullmatch(text) and text[:1] == "." else None
-        if value is None:
-            raise ValueError("expects a share like 5% or 0.05")
-        return value
+        raise ValueError("expects a share like 5% or 0.05")
     share = Fraction(match.group(1)) / (100 if match.group(2) else 1)
     if share > 1:
         hint = "" if match.group(2) else f"; {match.group(1)} percent is {match.group(1)}%"
@@ -114,9 +111,7 @@ def spell(value: float, unit: Unit | None) -> str:
         return str(int(value))
     if unit is Unit.SHARE:
         percent = f"{float(value) * 100:g}%"
-        return (
-            percent if "e" not in percent and _share(percent, _AMOUNT.fullmatch(percent)) == value else _decimal(value)
-        )
+        return percent if "e" not in percent and _share(_AMOUNT.fullmatch(percent)) == value else _decimal(value)
     return str(value) if isinstance(value, int) else repr(value)
 
 

@@ -49,7 +49,7 @@ def test_an_unknown_protocol_is_told_with_its_neighbour(folder: Folder) -> None:
     assert loaded.findings[0].hint == "did you mean `oip`?"
 
 
-def test_a_planned_protocol_is_taken_and_said_to_pass_unchecked(folder: Folder) -> None:
+def test_a_planned_protocol_is_validated_and_said_to_wait(folder: Folder) -> None:
     loaded = folder.load("policy: a\nowner: {team: t}\nmodel: {protocol: sagemaker, path: /invocations}\n")
     assert codes(loaded) == ["not-acted-on"]
     assert loaded.findings[0].severity == "warning"

@@ -153,6 +153,12 @@ def test_the_flag_gives_the_upstream_where_none_is_stated(folder: Folder) -> Non
     assert loaded.platform.upstream.url == "http://127.0.0.1:9000"
 
 
+def test_a_socket_needs_no_host(folder: Folder) -> None:
+    loaded = folder.load(policy(), config="hosts: [a]\n", upstream="unix:/run/model.sock")
+    assert loaded.findings == ()
+    assert loaded.policies[0].upstream.url == "unix:/run/model.sock"
+
+
 def test_the_flag_wins_over_the_files_and_says_so(folder: Folder) -> None:
     loaded = folder.load(policy(), config=UPSTREAM, upstream="http://127.0.0.1:9000")
     assert codes(loaded) == ["upstream.overridden"]
@@ -160,7 +166,7 @@ def test_the_flag_wins_over_the_files_and_says_so(folder: Folder) -> None:
     assert loaded.policies[0].upstream.timeout.first_byte == 5.0
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:9000", "http://u:p@host", "http://host/path", "http://host?q", "unix:/x"])
+@pytest.mark.parametrize("url", ["127.0.0.1:9000", "http://u:p@host", "http://host/path", "http://host?q", "unix:x"])
 def test_a_flag_that_is_no_origin_is_refused(folder: Folder, url: str) -> None:
     loaded = folder.load(policy(), upstream=url)
     assert codes(loaded) == ["value.text"]

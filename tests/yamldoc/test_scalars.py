@@ -51,6 +51,9 @@ def test_amounts_are_read_in_their_base_unit(text: str, unit: Unit, value: float
         ("5", Unit.SHARE, "5%"),
         ("101%", Unit.SHARE, "100%"),
         ("half", Unit.SHARE, "5%"),
+        (".5e5", Unit.SHARE, "5%"),
+        ("1e-2", Unit.SHARE, "5%"),
+        ("5s", Unit.SHARE, "5%"),
         ("9" * 5000, Unit.SHARE, "share"),
         ("", Unit.SIZE, "size"),
     ],
@@ -70,7 +73,7 @@ def test_a_whole_number_is_digits(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", ".", "-", "e5", ".e5", "1e", "007.5", "inf", ".inf", "nan", "1e400", "12:30", "٣", "1_0"]
+    "text", ["", ".", "-", "e5", "E0", ".e5", "1e", "007.5", "inf", ".inf", "nan", "1e400", "12:30", "٣", "1_0"]
 )
 def test_a_number_is_finite_and_decimal(text: str) -> None:
     with pytest.raises(ValueError, match="expects"):
