@@ -1,7 +1,8 @@
 """One record of the journal as a JSON object or as a line for a person.
 
-JSON keeps everything: bytes become `{"base64": …}`, numbers that JSON does not have `{"float": "nan"}`, payloads that
-are UTF-8 stay the text they are. A line for a person escapes every control byte: a caller's text moves no terminal.
+JSON keeps everything: bytes become `{"base64": …}`, numbers that JSON does not have `{"float": "nan"}`, an object that
+only looks like one of these `{"object": …}`; payloads that are UTF-8 stay the text they are. A line for a person
+escapes every control byte: a caller's text moves no terminal.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..journal.reader import Read
 _AGO: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNIT_SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TIMES: Final = ("started_unix_ns", "received_unix_ns", "published_unix_ns", "at_unix_ns", "to_unix_ns")
+_MARKS: Final = {"base64", "float", "object"}
 _IDS: Final = ("prediction_id", "request_id", "response_id", "trace_id")
 
 
@@ -150,7 +152,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, msgspec.Struct):
         return {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, dict):
-        return {str(name): _plain(item) for name, item in value.items()}
+        plain = {str(name): _plain(item) for name, item in value.items()}
+        return {"object": plain} if plain.keys() <= _MARKS and len(plain) == 1 else plain
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     if isinstance(value, (bytes, bytearray, memoryview)):

@@ -173,11 +173,11 @@ class Reader:
                 record: msgspec.Struct | None = None
                 try:
                     record = decode(item.kind, item.meta)
-                except (KeyError, ValueError):
-                    pass  # a kind of a later version
-                except msgspec.MsgspecError:
+                except msgspec.MsgspecError:  # a ValueError, too: it must be asked for first
                     counts.undecodable += 1
                     continue
+                except (KeyError, ValueError):
+                    pass  # a kind of a later version
                 yield Read(
                     item.kind, record, item.meta, item.payloads, stream, name, item.offset, number, replica, environment
                 )

@@ -19,7 +19,7 @@ from ..telemetry import metrics
 from .cursor import Position
 from .lock import StreamLock
 from .segment import PREAMBLE_BYTES, Segment, count_records, list_segments, list_streams, open_segment, sequence_of
-from .settings import JournalSettings, WhenFull
+from .settings import JournalSettings, WhenFull, segment_bytes
 from .stats import StatsPage
 
 Reason: TypeAlias = Literal["aged", "over_cap"]
@@ -162,10 +162,12 @@ def run(
     *,
     now_unix_ns: int,
     holds: Sequence[Hold] = (),
-    reserve_bytes: int = 0,
+    reserve_bytes: int | None = None,
 ) -> int:
     """Plan and remove, over all streams; the bytes that are left. Several processes may run this at once: a removal
-    counts where it succeeded."""
+    counts where it succeeded. Without `reserve_bytes`, room for one segment of each live stream is kept, so that no
+    writer ever has to make room itself."""
+    limit = cap(directory, settings)
     with contextlib.ExitStack() as locks:
         facts: list[SegmentFacts] = []
         idle: dict[str, StreamLock] = {}
@@ -175,10 +177,12 @@ def run(
                 locks.callback(lock.close)
                 idle[stream] = lock
             facts += survey(directory, stream, writing=lock is None)
+        if reserve_bytes is None:
+            reserve_bytes = segment_bytes(limit) * sum(segment.writing for segment in facts)
         removals = plan(
             facts,
             holds,
-            max_bytes=cap(directory, settings),
+            max_bytes=limit,
             max_age_seconds=settings.max_age,
             when_full=settings.when_full,
             now_unix_ns=now_unix_ns,
@@ -194,7 +198,7 @@ def run(
     gauges = stats.gauges
     gauges[metrics.JOURNAL_SEGMENTS.slot] = float(len(kept))
     gauges[metrics.JOURNAL_DISK_BYTES.slot] = float(left)
-    gauges[metrics.JOURNAL_LIMIT_BYTES.slot] = float(cap(directory, settings))
+    gauges[metrics.JOURNAL_LIMIT_BYTES.slot] = float(limit)
     gauges[metrics.JOURNAL_OLDEST_SECONDS.slot] = max(0.0, (now_unix_ns - oldest) / 1e9)
     return left
 

@@ -46,21 +46,21 @@ class SyncThread:
         self._stats = stats
         self._call_soon = call_soon
         self._changed = Condition()
-        self._waiting: list[tuple[OpenSegment, Callback | None]] = []
+        self._waiting: list[tuple[tuple[OpenSegment, ...], Callback | None]] = []
         self._closing = False
         self._thread = Thread(target=self._run, name=f"sync-{name}", daemon=True)
         self._thread.start()
 
-    def sync(self, segment: OpenSegment, callback: Callback) -> None:
-        """Call back once all that is in the segment now is on the disk (True) or is known not to be (False)."""
+    def sync(self, segments: tuple[OpenSegment, ...], callback: Callback) -> None:
+        """Call back once all that is in the segments now is on the disk (True) or is known not to be (False)."""
         with self._changed:
-            self._waiting.append((segment, callback))
+            self._waiting.append((segments, callback))
             self._changed.notify()
 
     def close_segment(self, segment: OpenSegment) -> None:
         """Close the file after every sync asked for so far."""
         with self._changed:
-            self._waiting.append((segment, None))
+            self._waiting.append(((segment,), None))
             self._changed.notify()
 
     def close(self) -> None:
@@ -78,17 +78,19 @@ class SyncThread:
                 group, self._waiting = self._waiting, []
                 if not group:
                     return
-            wanted = dict.fromkeys(segment for segment, callback in group if callback is not None)
+            wanted = dict.fromkeys(
+                segment for segments, callback in group if callback is not None for segment in segments
+            )
             for segment in wanted:
                 if not segment.lost and not self._kept(segment):
                     segment.lost = True
                     self._stats.counters[metrics.JOURNAL_FSYNC_FAILURES.slot] += 1
             answers: list[tuple[Callback, bool]] = []
-            for segment, callback in group:
+            for segments, callback in group:
                 if callback is not None:
-                    answers.append((callback, not segment.lost))
+                    answers.append((callback, not any(segment.lost for segment in segments)))
                 else:
-                    _close(segment)
+                    close_file(segments[0])
             if answers:
                 self._answer(answers)
 
@@ -128,7 +130,8 @@ def sync_directory(folder: Path) -> None:
         os.close(file_descriptor)
 
 
-def _close(segment: OpenSegment) -> None:
+def close_file(segment: OpenSegment) -> None:
+    """Give the descriptor back."""
     try:
         os.close(segment.file_descriptor)
     except OSError:

@@ -27,10 +27,11 @@ from .retention import Hold
 from .segment import PREAMBLE_BYTES, Preamble, check_stream, list_streams, pack_preamble, segment_name
 from .settings import JournalSettings, segment_bytes
 from .stats import StatsPage
-from .sync import Callback, CallSoon, OpenSegment, SyncThread
+from .sync import Callback, CallSoon, OpenSegment, SyncThread, close_file
 
 _STALL_NS: Final = 100_000_000
 _RETRY_NS: Final = 1_000_000_000
+_MOST_TRAILING: Final = 4
 _REASONS: Final = {
     errno.ENOSPC: "disk_full",
     errno.EDQUOT: "disk_full",
@@ -81,8 +82,10 @@ class Writer:
         self._refuses = settings.when_full == "refuse_traffic"
         self._segment: OpenSegment | None = None
         self._sync_thread: SyncThread | None = None
+        self._trailing: list[OpenSegment] = []  # closed to records, still open to a sync
         self._salt = 0
         self._offset = 0
+        self._asked_offset = 0  # up to here the segment's sync was asked for
         self._roll_at_ns = 0
         self._age_ns = int(min(settings.segment_seconds, 1e9) * 1e9)
         self._next_attempt_ns = 0
@@ -164,20 +167,24 @@ class Writer:
             self.sync_now(callback)
 
     def sync_now(self, callback: Callback) -> None:
-        """Bring what was appended to the disk in either mode, then call back with True; with False if that failed."""
+        """Bring what was appended since the last tick, or the last call of this, to the disk, in either mode; then call
+        back: True, or False if that failed."""
         segment = self._segment
         if segment is None:
             callback(False)
             return
         if self._sync_thread is None:
             self._sync_thread = SyncThread(self._stats, self._call_soon, self.stream)
-        self._sync_thread.sync(segment, callback)
+        self._sync_thread.sync((*self._trailing, segment), callback)
+        self._asked_offset = self._offset
+        self._let_go(0)
 
     def tick(self) -> None:
         """Close an old segment, try to recover, look for room: what must happen also when nothing is appended."""
         if self._closed:
             return
         now = self._clock.monotonic_ns()
+        self._let_go(0)
         segment = self._segment
         if segment is None:
             self._reopen(now)
@@ -201,6 +208,7 @@ class Writer:
         self._closed = True
         self._why = "closed"
         self._seal()
+        self._let_go(0)
         if self._sync_thread is not None:
             self._sync_thread.close()
         self._lock.close()
@@ -286,7 +294,7 @@ class Writer:
         self._sequence += 1
         self._segment = segment
         self._salt = salt
-        self._offset = PREAMBLE_BYTES
+        self._offset = self._asked_offset = PREAMBLE_BYTES
         self._roll_at_ns = self._clock.monotonic_ns() + self._age_ns
         self._stats.counters[_OPENED] += 1
         self._stats.gauges[_FAILED] = 0.0
@@ -333,13 +341,22 @@ class Writer:
                 (self._folder / segment.name).unlink(missing_ok=True)
             except OSError:
                 pass
-        if self._sync_thread is not None:
+        if self._offset > self._asked_offset:
+            self._trailing.append(segment)
+            self._let_go(_MOST_TRAILING)
+        else:
+            self._close(segment)
+
+    def _let_go(self, keep: int) -> None:
+        """Close sealed segments but the last few: records just written there may yet be asked to be synced."""
+        while len(self._trailing) > keep:
+            self._close(self._trailing.pop(0))
+
+    def _close(self, segment: OpenSegment) -> None:
+        if self._sync_thread is None:
+            close_file(segment)
+        else:
             self._sync_thread.close_segment(segment)
-            return
-        try:
-            os.close(segment.file_descriptor)
-        except OSError:
-            pass
 
     def _drop(self, reason: str) -> bool:
         self._stats.counters[metrics.JOURNAL_DROPPED.at(reason)] += 1

@@ -201,7 +201,6 @@ JOURNAL_UNREAD = _counter(
     "Records removed before an observer had read them.",
     observer=OBSERVERS,
 )
-JOURNAL_DAMAGED = _counter("sidecar_journal_damaged_frames_total", "Frames found damaged while reading.")
 
 POLICY_RELOADS = _counter(
     "sidecar_policy_reloads_total", "Attempts to load a policy, by result.", result=("loaded", "unchanged", "refused")

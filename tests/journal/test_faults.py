@@ -151,7 +151,8 @@ def test_a_write_that_fails_goes_to_a_fresh_segment(tmp_path: Path, error: str) 
 def test_killed_under_load_every_record_said_to_be_written_is_there_once(tmp_path: Path) -> None:
     said: list[int] = []
     first = 0
-    for round_number in range(6):
+    rounds = 6
+    for round_number in range(rounds):
         child = subprocess.Popen(
             [sys.executable, str(CHILD), str(tmp_path), "load", str(first)], stdout=subprocess.PIPE
         )
@@ -171,9 +172,11 @@ def test_killed_under_load_every_record_said_to_be_written_is_there_once(tmp_pat
     found = [int(read.record.subject) for read in reads if isinstance(read.record, Transition)]
     assert len(found) == len(set(found))
     assert set(said) <= set(found)
-    assert len(set(found) - set(said)) <= 6  # written, and killed before it could be said
+    assert len(set(found) - set(said)) <= rounds  # written, and killed before it could be said
     assert [read.number for read in reads] == list(range(len(reads)))
-    assert reader.counts.damaged == 0
+    assert (
+        reader.counts.damaged <= rounds
+    )  # a kill may cut the write it strikes, at a page's end; nobody was told of it
     page = read_page(page_path(tmp_path, "hot-0"))
     assert not page.alive
     assert len(said) <= page.values.counters[metrics.JOURNAL_RECORDS.slot] <= len(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import stat
 import subprocess
 import sys
@@ -204,6 +205,44 @@ def test_feedback_is_synced_in_either_mode(tmp_path: Path) -> None:
     writer.sync_now(lambda kept: done.set() if kept else None)
     assert done.wait(10)
     writer.close()
+
+
+def test_a_sync_covers_what_was_written_before_the_segment_changed(tmp_path: Path) -> None:
+    """A batch of labels may end in a later segment than it began."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace, which shows what is synced, is not installed")
+    script = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from pathlib import Path
+from sidecar.journal.settings import JournalSettings
+from tests.journal.records import append_many, open_writer
+writer = open_writer(Path({str(tmp_path)!r}), settings=JournalSettings(max_bytes=1))
+append_many(writer, range(2), b"x" * 12000)
+writer.sync_now(lambda kept: print(kept))
+writer.close()
+"""
+    trace = tmp_path / "trace"
+    done = subprocess.run(
+        [strace, "-f", "-y", "-qq", "-o", str(trace), "-e", "trace=fdatasync", sys.executable, "-c", script],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    if "ptrace" in done.stderr:
+        pytest.skip(f"this machine lets nobody trace: {done.stderr.strip()}")
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+    names = [segment.name for segment in list_segments(tmp_path, "hot-0")]
+    assert names
+    assert trace.read_text().count("fdatasync") == 2
+
+
+def test_sealed_segments_are_closed_also_when_nobody_ticks(tmp_path: Path) -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    writer = open_writer(tmp_path, settings=JournalSettings(max_bytes=8 * 1024 * 1024))
+    append_many(writer, range(100), b"x" * 300_000)
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 8
+    writer.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_answers_come_back_through_call_soon(tmp_path: Path) -> None:
