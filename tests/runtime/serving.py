@@ -27,14 +27,14 @@ REAL = (sys.executable, "-m", "sidecar", "serve")
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], *, seconds: float = DEADLINE_SECONDS) -> T:
+def eventually(look: Callable[[], T | None], *, seconds: float = DEADLINE_SECONDS) -> T:
     """The first true answer of `look`; AssertionError with the last answer when none comes in time."""
     deadline = time.monotonic() + seconds
     while True:
         try:
             answer = look()
         except (httpx.TransportError, OSError):
-            answer = None  # type: ignore[assignment]
+            answer = None
         if answer:
             return answer
         assert time.monotonic() < deadline, f"still {answer!r} after {seconds} s"
@@ -94,6 +94,17 @@ class Serving:
         """Log lines of one event."""
         lines = [json.loads(line) for line in self.said().splitlines() if line.startswith("{") and line.endswith("}")]
         return [line for line in lines if line.get("event") == name]
+
+    def pids(self, number: int) -> set[int]:
+        """The processes of so many (stand-in) workers."""
+        found: set[int] = set()
+
+        def look() -> bool:
+            found.add(self.get()["pid"])
+            return len(found) == number
+
+        eventually(look)
+        return found
 
     @property
     def url(self) -> str:

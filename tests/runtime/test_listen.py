@@ -71,7 +71,7 @@ def test_two_that_bind_one_port_are_told_at_the_latest_when_they_listen() -> Non
     address = actual(first, ListenAddress("127.0.0.1", 0))
     with first:
         listen(first, address, flag="--listen")
-        with pytest.raises(RuntimeSetupError, match="--health .*: the address is in use"):
+        with pytest.raises(RuntimeSetupError, match=r"--health .*: the address is in use"):
             bind(address, flag="--health")
 
 

@@ -30,8 +30,7 @@ class TestStartAndStop:
     def test_serves_says_so_and_stops_in_order(self, tmp_path: Path, model: Model) -> None:
         with Serving(tmp_path, "--upstream", model.url, "--workers", "2") as sidecar:
             sidecar.until_ready()
-            pids = set()
-            eventually(lambda: pids.add(sidecar.get()["pid"]) or len(pids) == 2)
+            pids = sidecar.pids(2)
             assert "OBSERVING ONLY" in sidecar.said()
             sidecar.tell(signal.SIGTERM)
             assert sidecar.ended() == 0
@@ -104,8 +103,7 @@ class TestDeath:
 
     def test_killed_supervisor_takes_its_workers_along_and_frees_the_lock(self, tmp_path: Path, model: Model) -> None:
         with Serving(tmp_path, "--upstream", model.url, "--workers", "2") as sidecar:
-            pids = set()
-            eventually(lambda: pids.add(sidecar.get()["pid"]) or len(pids) == 2)
+            pids = sidecar.pids(2)
             sidecar.tell(signal.SIGKILL)
             sidecar.ended()
             with Serving(tmp_path, "--upstream", model.url) as heir:
