@@ -45,9 +45,8 @@ def line(record: dict[str, Any]) -> str:
     clock = str(record["ts"])[11:23]
     codes = " ".join(dict.fromkeys(violation["code"] for violation in record["violations"]))
     taken = f"{record['total_ns'] / 1e6:.1f} ms"
-    return (
-        f"{clock}  {record['status']}  {record['verdict'] or '-':<9}  {taken:>7}  {record['target']}  {codes}".rstrip()
-    )
+    subject = record["model_name"] or record["target"]
+    return f"{clock}  {record['status']}  {record['verdict'] or '-':<8}  {taken:>7}  {subject:<8}  {codes}".rstrip()
 
 
 def missing(records: list[dict[str, Any]], received: list[Received]) -> list[str]:

@@ -20,7 +20,7 @@ from sidecar.demo.launch import find_policies
 from sidecar.demo.model_server import find_mlserver
 from sidecar.demo.play import curl_line
 from sidecar.demo.ports import HOST
-from sidecar.demo.records import missing
+from sidecar.demo.records import exchange, line, missing
 from sidecar.demo.story import STORY, Received
 
 REQUESTS = sum(len(chapter.steps) for chapter in STORY)
@@ -155,9 +155,9 @@ def test_its_policies_are_there() -> None:
 
 
 def test_the_curl_line_can_be_pasted() -> None:
-    line = curl_line("http://127.0.0.1:1")
-    assert line.count("'") == 4
-    assert '"shape":[1,4]' in line
+    pasted = curl_line("http://127.0.0.1:1")
+    assert pasted.count("'") == 4
+    assert '"shape":[1,4]' in pasted
 
 
 def record(status: int, verdict: str) -> dict[str, object]:
@@ -176,3 +176,25 @@ def test_a_lost_or_doubled_record_is_told() -> None:
         "no record of an answer 422 rejected",
         "a record of an answer 200 ok nobody got",
     ]
+
+
+def test_a_streamed_answer_counts_as_the_exchange_it_ends() -> None:
+    closed = {"kind": "close", "ts": "t", "exchange": {"status": 200, "verdict": "ok"}}
+    assert exchange(closed)["verdict"] == "ok"
+    whole = {"kind": "exchange", "status": 200, "verdict": "ok"}
+    assert exchange(whole) == whole
+
+
+def test_a_record_is_a_line() -> None:
+    shown = line(
+        {
+            "ts": "2026-03-03T12:00:01.234567Z",
+            "status": 200,
+            "verdict": "repaired",
+            "total_ns": 1_250_000,
+            "model_name": "iris",
+            "target": "/v2/models/iris/infer",
+            "violations": [{"code": "petal_width.max"}, {"code": "petal_width.max"}],
+        }
+    )
+    assert shown == "12:00:01.234  200  repaired   1.2 ms  iris      petal_width.max"
