@@ -13,7 +13,7 @@ from ..rows import MISSING, Change, Rows, TypedFeature, Value
 from ..yamldoc import key
 from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route
 from .document import Document, encode, parse, shown, tokens_of
-from .row_accept import RowTypes
+from .row_accept import RowTypes, json_alone
 from .row_table import Layout, Path, RowTable, follow, read_table
 from .sources import header_columns, header_pointer, split_headers
 from .spans import Draft
@@ -90,6 +90,8 @@ class PlainCodec:
         return types.request_acceptor(self.rows, single=True) if types else None
 
     def reply_acceptor(self, predictions: Mapping[str, TypedFeature]) -> ReplyAcceptor | None:
+        if not predictions:
+            return json_alone
         if self.mapped:
             return None
         types = RowTypes.of(Layout(self.predictions, in_order=True), predictions)

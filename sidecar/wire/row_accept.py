@@ -70,8 +70,6 @@ class RowTypes:
 
     def reply_acceptor(self, path: Path, *, single: bool = False) -> ReplyAcceptor | None:
         """As `request_acceptor`, for as many rows as were sent; these protocols state no model version."""
-        if self.objects is not None and not self.objects.keys and self.objects.optional is None:
-            return _json_alone  # no predictions to check
         prove = self._prover(path, (), single)
         if prove is None:
             return None
@@ -241,7 +239,8 @@ def _itself(value: Any) -> Any:
     return value
 
 
-def _json_alone(body: bytes, rows: int) -> str | None:
+def json_alone(body: bytes, rows: int) -> str | None:
+    """The reply acceptor where no prediction is checked: the answer is JSON, and states no version."""
     try:
         _decode_any(body)
     except DECODE_ERRORS:

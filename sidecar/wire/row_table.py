@@ -45,10 +45,8 @@ class Layout:
             index = {name: position for position, name in enumerate(self.columns)}
             return {name: self.explicit.get(name, (index[name],) if name in index else _NOWHERE) for name in self.names}
         free = [name for name in self.names if name not in self.explicit]
-        if len(free) == 1 and form is Form.LIST:
-            return {**self.explicit, free[0]: (0,) if width == 1 else ()}
-        if len(free) == 1:
-            return {**dict.fromkeys(self.explicit, _NOWHERE), free[0]: ()}
+        if len(free) == 1 and not self.explicit:
+            return {free[0]: (0,) if form is Form.LIST and width == 1 else ()}
         if not free and form is Form.LIST:
             return dict(self.explicit)
         if form is Form.LIST and self.in_order and width == len(free):

@@ -19,7 +19,7 @@ from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route, RouteKind
 from .document import Document, pointer_to, shown
 from .paths import READING_METHODS, plain_path
 from .refusal import error_object
-from .row_accept import RowTypes
+from .row_accept import RowTypes, json_alone
 from .row_table import Form, Layout, RowTable, read_table
 from .sources import header_columns, header_pointer, split_headers
 from .spans import Draft
@@ -97,6 +97,8 @@ class TfServingCodec:
         return types.request_acceptor(("instances",), optional=("signature_name",)) if types else None
 
     def reply_acceptor(self, predictions: Mapping[str, TypedFeature]) -> ReplyAcceptor | None:
+        if not predictions:
+            return json_alone
         types = RowTypes.of(Layout(self.predictions, in_order=True), predictions)
         return types.reply_acceptor(("predictions",)) if types else None
 
