@@ -111,10 +111,7 @@ def test_every_member_is_found() -> None:
 def problem(count: int = 1, **more: object) -> Problem:
     code = "age.min" + "x" * (999 if count > 1 else 0)
     violations = tuple(
-        Violation(
-            code,
-        )
-        for row in range(count)
+        Violation(code, "age", row, f"/inputs/0/data/{row}", Action.REJECT, "at least 0") for row in range(count)
     )
     values: dict[str, object] = {
         "status": 422, "kind": "contract-violation", "title": "The request breaks the input contract",
