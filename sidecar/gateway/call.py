@@ -256,11 +256,6 @@ class Call:
         head = self.head
         lines = head.lines
         guard = self.line.guard
-        if guard is not None and guard.stripped_headers:  # slice_only: never for the model, in any mode
-            lines = [line for line in lines if line.partition(b":")[0].lower() not in guard.stripped_headers]
-            head.length_line = next(
-                (index for index, line in enumerate(lines) if line[:15].lower() == b"content-length:"), -1
-            )
         if length >= 0 and length != head.content_length:
             lines = list(lines)
             line = b"Content-Length: %d\r\n" % length
@@ -268,6 +263,8 @@ class Call:
                 lines[head.length_line] = line
             else:
                 lines.append(line)
+        if guard is not None and guard.stripped_headers:  # slice_only: never for the model, in any mode
+            lines = [line for line in lines if line.partition(b":")[0].lower() not in guard.stripped_headers]
         extra = b""
         if not head.host:
             extra = b"Host: %b\r\n" % self.gateway.upstream_host(self.line.pool)

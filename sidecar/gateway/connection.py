@@ -62,6 +62,8 @@ class Connection(asyncio.Protocol):
         "_queue",
         "_receiving",
         "_refusal",
+        "_replay",
+        "_replaying",
         "_transport",
         "_url",
         "deadline",
@@ -87,6 +89,8 @@ class Connection(asyncio.Protocol):
         self._active: Call | None = None  # whose turn it is
         self._queue: deque[Call] = deque()
         self._refusal: Refusal | None = None  # said once the calls before it are answered
+        self._replay = b""  # a head to begin again with, because the body behind an offer of h2c is still to come
+        self._replaying = False
         self._paused = 0
         self._advancing = False
         self._discarding = False
@@ -117,10 +121,16 @@ class Connection(asyncio.Protocol):
         between = not self._open
         if between:
             known = self._known
-            if known is not None and len(data) == known.size and data.startswith(known.head_bytes):
-                if self._active is None and self._refusal is None and not self._blocked:
-                    self._again(known, data)
-                    return
+            if (
+                known is not None
+                and len(data) == known.size
+                and data.startswith(known.head_bytes)
+                and self._active is None
+                and self._refusal is None
+                and not self._blocked
+            ):
+                self._again(known, data)
+                return
             self._messages = 0
         if self._receiving is None:
             self._head_bytes += len(data)
@@ -129,8 +139,12 @@ class Connection(asyncio.Protocol):
                 self._parser.feed_data(data)
                 break
             except httptools.HttpParserUpgrade as upgrade:
-                # h2c was offered and is ignored (RFC 9110 section 7.8): what follows is the next HTTP/1.1 request
-                data = b"" if self._discarding else data[upgrade.args[0] :]
+                # h2c was offered and is ignored (RFC 9110 section 7.8): what follows is HTTP/1.1. llhttp takes any
+                # upgrade for the end of the message, and would read its body as the next request.
+                data = b"" if self._discarding else self._replay + data[upgrade.args[0] :]
+                if self._replay:
+                    self._parser = httptools.HttpRequestParser(self)
+                    self._replay, self._replaying = b"", True
             except httptools.HttpParserCallbackError:
                 self.abort()
                 raise
@@ -168,7 +182,7 @@ class Connection(asyncio.Protocol):
             return
         self._misses += 1  # a caller whose heads always differ is not remembered
         size = len(data) - head.content_length
-        if data[size - 4 : size] == b"\r\n\r\n" and parser.should_keep_alive():
+        if data.find(b"\r\n\r\n") == size - 4 and parser.should_keep_alive():
             http10 = parser.get_http_version() == "1.0"
             self._known = KnownHead(data[:size], len(data), parser.get_method(), self._url, head, http10)
 
@@ -219,7 +233,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._open = True
-        if self._discarding or self._refusal is not None:
+        if self._discarding or self._refusal is not None or self._replaying:
             return
         self._headers = []
         self._url = b""
@@ -238,6 +252,9 @@ class Connection(asyncio.Protocol):
             self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self._replaying:
+            self._replaying = False
+            return
         self._headers_done = True
         self._made = None
         self._messages += 1
@@ -268,6 +285,9 @@ class Connection(asyncio.Protocol):
         if isinstance(call, Refusal):
             self._refuse(call)
             return
+        if head.h2c and (head.chunked or head.content_length > 0):
+            framing = b"Transfer-Encoding: chunked" if head.chunked else b"Content-Length: %d" % head.content_length
+            self._replay = b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n"
         self._made = head
         self._receiving = call
         if self._active is None and not self._blocked:
@@ -287,6 +307,8 @@ class Connection(asyncio.Protocol):
             self._receiving.body(data)
 
     def on_message_complete(self) -> None:
+        if self._replay:
+            return
         self._open = False
         call, self._receiving = self._receiving, None
         self._head_bytes = 0
@@ -368,7 +390,7 @@ class Connection(asyncio.Protocol):
     def expire(self) -> None:
         """A deadline of the caller's side has passed."""
         self.deadline = 0.0
-        if self._discarding or self._active is not None:
+        if self._discarding or self._blocked or self._active is not None:
             self.abort()
         elif self._head_bytes and not self._headers_done:
             self._refuse(Refusal(408, "timeout", "the request's head did not arrive in time"))

@@ -54,6 +54,8 @@ class JudgedCall(Call):
                 return
         if max(self.head.content_length, self.request_bytes) > gateway.settings.max_body_bytes:
             self._too_large("too_large")
+        elif self._budgeted and gateway.buffered_bytes > gateway.settings.buffered_bytes_budget:
+            self._too_large("memory")
         elif self.complete:
             self._decide()
         elif self.head.expects_continue:
