@@ -23,6 +23,7 @@ from .wire import Acceptor, Codec, HeaderLookup, ReplyAcceptor, Route, RouteKind
 from .wire.paths import plain_path
 
 GUARD_ERROR: Final = "guard_error"
+_SHORT_DIGEST: Final = len("b2:") + 12
 _MAX_DECODED_BYTES: Final = 64 * 1024 * 1024
 _GZIP, _DEFLATE = 31, 15  # window bits of zlib.decompressobj
 
@@ -75,7 +76,8 @@ class Guard:
         self._accept_reply: ReplyAcceptor | None = None
         if reply_types is not None:
             self._accept_reply = codec.reply_acceptor(reply_types)
-        self.stamp = f"{identity.name}@{identity.version};digest={identity.digest}"
+        version = f"@{identity.version}" if identity.version else ""
+        self.stamp = f"{identity.name}{version};digest={identity.digest[:_SHORT_DIGEST]}"
         self.stamp_line = b"x-policy: %b\r\n" % self.stamp.encode("ascii", "replace")
 
     def mode(self, caller: str) -> Mode:

@@ -53,7 +53,6 @@ class Call:
     error = ""
     streamed = False
     deadline = 0.0  # of the upstream leg, monotonic seconds; 0 = none
-    deadline_fault = UpstreamFault.FIRST_BYTE_TIMEOUT
     finished = False
     _leg: Leg | None = None
     _pending_bytes = 0
@@ -84,6 +83,7 @@ class Call:
         self.prediction_id, random_hex = gateway.ids.call_ids(now)
         self.request_id = head.request_id or self.prediction_id
         self.trace = trace_context(head.traceparents, random_hex, trust=gateway.settings.trust_trace)
+        self.deadline_fault = UpstreamFault.FIRST_BYTE_TIMEOUT
         self._close_after = not keep_alive
         self._pending: list[bytes] = []  # of the upload, until a leg is there
         self._out: list[bytes] = []  # of the answer, until the end of a read

@@ -205,7 +205,9 @@ class Gateway:
         if target.path.startswith(PREFIX):
             return Line(target, None, None, pool, internal_call(target.path), facts)
         guards = self.guards
-        route, guard = guards.resolve(verb, target.path)
+        resolved = guards.resolve(verb, target.path)
+        route: Route | None = resolved.route
+        guard: Guard | None = resolved.guard
         facts = record.line_facts(verb, text, route, guard)
         if target.ambiguous and guards.enforcing:
             return Line(target, route, guard, pool, Call, facts, Refusal(400, "ambiguous-path", target.ambiguous))

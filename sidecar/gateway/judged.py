@@ -29,7 +29,7 @@ _INFLATION: Final = 16  # what a coded body is taken to be, beside its size
 class JudgedCall(Call):
     """A call that one policy judges."""
 
-    guard: Guard
+    judge: Guard  # the policy; set when it is this call's turn
     _holding = True  # the request's body is held back
     _reply: AnswerHead | None = None  # of the answer that is held back
     _continued = False
@@ -43,7 +43,9 @@ class JudgedCall(Call):
         self._begun = True
         gateway = self.gateway
         gateway.calls.add(self)
-        self.mode = self.guard.mode(self.head.caller)
+        assert self.guard is not None
+        self.judge = self.guard
+        self.mode = self.judge.mode(self.head.caller)
         if self.mode == Mode.OFF:
             self._let_go("")
             return
@@ -88,7 +90,7 @@ class JudgedCall(Call):
 
     def _gate(self) -> Problem | None:
         """Identity and environment: refused only while enforcing (P9)."""
-        problem = self.gateway.gate(self.guard)
+        problem = self.gateway.gate(self.judge)
         if problem is None:
             return None
         if self.mode == Mode.ENFORCE:
@@ -137,7 +139,7 @@ class JudgedCall(Call):
         body = b"".join(self._pending) if len(self._pending) != 1 else self._pending[0]
         self._pending.clear()
         self.request_payload = body
-        guard, head = self.guard, self.head
+        guard, head = self.judge, self.head
         started = perf_counter_ns()
         route = self.line.route
         if route is not None and route.protocol != guard.identity.protocol:
@@ -168,9 +170,9 @@ class JudgedCall(Call):
         self.rows = judged.rows
         self.request_edits = judged.edits
         if judged.guard_error:
-            self.gateway.guard_failed(self.guard, judged.guard_error)
+            self.gateway.guard_failed(self.judge, judged.guard_error)
         if verdict.outcome is Outcome.REJECTED:
-            self.refuse(respond.input_problem(self.guard, judged))
+            self.refuse(respond.input_problem(self.judge, judged))
             return
         if verdict.outcome is Outcome.FALLBACK and len(verdict.fallback_rows) >= judged.rows:
             self.fallback_rows = verdict.fallback_rows
@@ -241,7 +243,7 @@ class JudgedCall(Call):
             self._leave_upstream()
             self.refuse(respond.overloaded("the model's answer is too large to be completed; send fewer rows"))
             return True
-        if self.guard.checks_reply and self.verdict is not None:
+        if self.judge.checks_reply and self.verdict is not None:
             self.verdict = Verdict(Outcome.UNCHECKED, Outcome.REJECTED, reason="answer_too_large")
         return False
 
@@ -266,7 +268,7 @@ class JudgedCall(Call):
             if status < 500 or not self._may_fall_back("upstream_error"):
                 self._forward(head, body)
             return
-        guard = self.guard
+        guard = self.judge
         if not head.coding and not self.fallback_rows:
             version = guard.accept_reply(body, self._send_rows)
             if version is not None:
@@ -286,7 +288,7 @@ class JudgedCall(Call):
 
     def _judged_reply(self, head: AnswerHead, judged: Judged) -> None:
         if judged.guard_error:
-            self.gateway.guard_failed(self.guard, judged.guard_error)
+            self.gateway.guard_failed(self.judge, judged.guard_error)
         self.verdict = record.both(self.verdict or ACCEPTED, judged.verdict)
         if judged.verdict.fallback_rows:  # positions among the rows that were sent
             sent = [row for row in range(self.rows) if row not in self.fallback_rows]
@@ -295,7 +297,7 @@ class JudgedCall(Call):
         if judged.verdict.outcome is Outcome.REJECTED:
             self.model_version = judged.model_version
             if not self._may_fall_back("contract"):
-                self.refuse(respond.output_problem(self.guard, judged))
+                self.refuse(respond.output_problem(self.judge, judged))
             return
         self.response_edits = judged.edits
         self._answered(head, judged.model_version, judged.body)
@@ -303,8 +305,8 @@ class JudgedCall(Call):
     def _answered(self, head: AnswerHead, version: str, body: bytes) -> None:
         if version:
             self.model_version, self.version_source = version, "body"
-            pinned = self.guard.identity.model_versions
-            problem = self.gateway.wrong_version(self.guard, version) if pinned and version not in pinned else None
+            pinned = self.judge.identity.model_versions
+            problem = self.gateway.wrong_version(self.judge, version) if pinned and version not in pinned else None
             if problem is not None:
                 if self.mode == Mode.ENFORCE:
                     self.refuse(problem)
@@ -346,14 +348,14 @@ class JudgedCall(Call):
         super().reply_failed(fault, message)
 
     def _may_fall_back(self, reason: str) -> bool:
-        if self.mode != Mode.ENFORCE or reason not in self.guard.contract.fallback_on or not self._holding:
+        if self.mode != Mode.ENFORCE or reason not in self.judge.contract.fallback_on or not self._holding:
             return False
         return self._fall_back(max(self.rows, 1))
 
     def _fall_back(self, rows: int) -> bool:
         route = self.line.route
         name = route.model_name if route is not None else ""
-        body = self.guard.fallback_reply(self.request_payload, self.head.content_encoding, rows, model_name=name)
+        body = self.judge.fallback_reply(self.request_payload, self.head.content_encoding, rows, model_name=name)
         if body is None:
             return False
         self.fallback_rows = tuple(range(rows))
@@ -363,10 +365,10 @@ class JudgedCall(Call):
 
     def _no_fallback(self) -> None:
         """Rows that must not be sent, and no answer can be made for them: a fault of our own, and closed (P4)."""
-        self.gateway.guard_failed(self.guard, "fallback")
+        self.gateway.guard_failed(self.judge, "fallback")
         verdict = replace(self.verdict or ACCEPTED, outcome=Outcome.REJECTED, reason=GUARD_ERROR)
         self.verdict, self.fallback_rows = verdict, ()
-        self.refuse(respond.input_problem(self.guard, Judged(verdict, b"")))
+        self.refuse(respond.input_problem(self.judge, Judged(verdict, b"")))
 
     def _now(self) -> float:
         return self.started_unix_ns / 1e9
