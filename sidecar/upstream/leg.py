@@ -202,7 +202,7 @@ class Leg(asyncio.Protocol):
         if answer is None or answer.length < 0 or self._close_after or self._dirty or self._renew:
             return
         size = len(data) - answer.length
-        if data[size - 4 : size] == b"\r\n\r\n":
+        if data.find(b"\r\n\r\n") == size - 4:
             self._known = (data[:size], len(data), answer)
 
     def eof_received(self) -> bool:
@@ -251,6 +251,8 @@ class Leg(asyncio.Protocol):
         self._headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self._dirty:
+            return
         status = self._parser.get_status_code()
         self._head_done = True
         self._head_bytes = 0
