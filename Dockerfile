@@ -1,15 +1,15 @@
 # syntax=docker/dockerfile:1
-# The serving install alone: no compiler, no pip, no shell needed. Python is the version the lock files are made with.
+# The serving install alone, its hot half compiled: no compiler, no pip. Python is the version of the lock files.
 
-FROM python:3.11-slim-bookworm AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1
+FROM python:3.11-bookworm AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1 SIDECAR_COMPILE=1
 WORKDIR /src
 COPY requirements/build.lock requirements/runtime.lock requirements/
 RUN python -m venv /build \
- && /build/bin/pip install --no-deps --require-hashes -r requirements/build.lock \
+ && /build/bin/pip install --no-deps --require-hashes -r requirements/build.lock -r requirements/runtime.lock \
  && python -m venv --without-pip /opt/sidecar \
  && /build/bin/pip --python /opt/sidecar/bin/python install --no-deps --require-hashes -r requirements/runtime.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY policies policies
 COPY sidecar sidecar
 RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /dist . \

@@ -12,14 +12,15 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench docs lock clean mlserver
+.PHONY: help demo test check bench build docs lock clean mlserver
 
 help:
 	@printf '%s\n' \
 	  'make demo    start a model and the sidecar in front of it, and send it good and bad rows' \
 	  'make test    run the whole test suite' \
 	  'make check   every gate: format, lint, types, import directions, tests with coverage' \
-	  'make bench   measure the sidecar beside other proxies (ARGS="…" goes to python -m bench)' \
+	  'make build   compile the hot half into build/hot' \
+  'make bench   measure the sidecar beside other proxies (ARGS="…" goes to python -m bench)' \
 	  'make docs    write the tables of README.md and policies/README.md anew' \
 	  'make lock    write the lock files anew' \
 	  'make clean   remove the environments and everything that was built'
@@ -37,8 +38,17 @@ check: $(VENV)/.dev mlserver
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python -m pytest --cov --cov-report=term:skip-covered $(ARGS)
 
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev build/hot/.made
 	$(VENV)/bin/python -m bench $(ARGS)
+
+build: build/hot/.made
+
+# The package with its hot half compiled, beside the sources, which stay what is imported from this folder.
+build/hot/.made: setup.py pyproject.toml $(shell find sidecar -name '*.py') | $(VENV)/.dev
+	@echo 'compiling the hot half into build/hot' >&2
+	@rm -rf build && $(VENV)/bin/python -m pip wheel $(PIP_FLAGS) --no-deps --no-build-isolation -w build/wheels .
+	@$(VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps --target build/hot build/wheels/*.whl
+	@touch $@
 
 docs: $(VENV)/.dev
 	$(VENV)/bin/python -m tests.documentation
@@ -61,7 +71,7 @@ $(VENV)/.runtime: requirements/runtime.lock requirements/build.lock pyproject.to
 	@echo 'installing requirements/runtime.lock into $(VENV)' >&2
 	@$(VENV)/bin/python -m pip install $(PIP_LOCKED) -r requirements/build.lock
 	@$(VENV)/bin/python -m pip install $(PIP_LOCKED) -r requirements/runtime.lock
-	@$(VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
+	@SIDECAR_COMPILE=0 $(VENV)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.lock $(VENV)/.runtime
@@ -89,7 +99,7 @@ COMPILE = CUSTOM_COMPILE_COMMAND='make lock' $(VENV)/bin/pip-compile --quiet --g
 lock: $(VENV)/.dev
 	$(COMPILE) requirements/build.in -o requirements/build.lock
 	$(COMPILE) pyproject.toml -o requirements/runtime.lock
-	$(COMPILE) -c requirements/runtime.lock pyproject.toml requirements/dev.in -o requirements/dev.lock
+	$(COMPILE) -c requirements/build.lock -c requirements/runtime.lock pyproject.toml requirements/dev.in -o requirements/dev.lock
 	$(COMPILE) requirements/mlserver.in -o requirements/mlserver.lock
 	$(COMPILE) requirements/bench.in -o requirements/bench.lock
 	$(COMPILE) requirements/mitmproxy.in -o requirements/mitmproxy.lock
