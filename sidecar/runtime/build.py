@@ -115,6 +115,9 @@ class GatewayService:
             while self._gateway.connections and not self._gateway.in_flight and self._loop.time() < deadline:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             self._gateway.close()
+            deadline = self._loop.time() + FLUSH_SECONDS
+            while self._gateway.connections and self._loop.time() < deadline:  # noqa: ASYNC110
+                await asyncio.sleep(0)  # each is told that it is lost, and what it had begun is recorded
         self._journal.close()
         self._page.close()
 
