@@ -163,6 +163,8 @@ def test_the_image_listens_where_serve_does_and_asks_a_command_that_exists() -> 
     defaults = {setting.name: setting.default for setting in SETTINGS}
     ports = [defaults[name].rpartition(":")[2] for name in ("listen", "health")]
     assert f"EXPOSE {' '.join(ports)}" in dockerfile
-    assert set(re.findall(r"\bSIDECAR_[A-Z_]+", dockerfile)) <= {setting.variable for setting in SETTINGS}
+    assert set(re.findall(r"\bSIDECAR_[A-Z_]+", dockerfile.rpartition("\nFROM ")[2])) <= {
+        setting.variable for setting in SETTINGS
+    }
     asked = json.loads(re.search(r"CMD (\[\"sidecar\", \"status\".*\])", dockerfile)[1])  # type: ignore[index]
     parser_of(asked[1]).parse_args(asked[2:])
