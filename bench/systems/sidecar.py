@@ -18,12 +18,20 @@ COUNTERS: Final = {
 }
 
 
-def command(place: Place, extra_policy: str = "") -> tuple[str, ...]:
-    """`sidecar serve` with the benchmark's policy; `extra_policy` is YAML of further sections."""
+HOT_BUILD: Final = environments.ROOT / "build" / "hot"
+
+
+def command(place: Place, extra_policy: str = "", *, compiled: bool = True) -> tuple[str, ...]:
+    """`sidecar serve` with the benchmark's policy; `extra_policy` is YAML of further sections.
+
+    `compiled` takes the build that `make build` makes, as the image has it; without one the sources serve.
+    """
+    root = HOT_BUILD if compiled and (HOT_BUILD / "sidecar").is_dir() else environments.ROOT
     policy = (environments.ROOT / "bench" / "policy.yaml").read_text() + extra_policy
     data = place.folder / "data"
     data.mkdir()
     return (
+        *("env", "PYTHONSAFEPATH=1", f"PYTHONPATH={root}"),
         *(sys.executable, "-m", "sidecar", "serve", "--workers", "1"),
         *("--policy", str(place.write("policy.yaml", policy)), "--data", str(data)),
         *("--upstream", f"http://127.0.0.1:{place.upstream_port}", "--listen", f"127.0.0.1:{place.port}"),
@@ -38,7 +46,7 @@ def account(place: Place) -> dict[str, int]:
 
 
 class Sidecar:
-    """the sidecar: 20 features and the score checked, every call in the journal before its answer, stamped headers."""
+    """the sidecar as installed: 20 features and the score checked, a record before each answer, stamped headers."""
 
     kind: ClassVar[str] = "sidecar"
     guarded: ClassVar[bool] = True
