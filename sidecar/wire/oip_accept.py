@@ -125,11 +125,21 @@ def reply_acceptor(
         ("parameters", "parameters", PARAMETERS),
     ]
     decoders = {nested: _reply_decoder(expected, nested, single, optional) for nested in (False, True)}
+    one_value = _one_value_decoder(expected[0], optional) if single else None
     by_name = {item.name: item for item in expected}
     only = expected[0]
     base = 2 + TENSOR_KEYS * len(expected)
 
     def accept(body: bytes, rows: int) -> str | None:
+        if one_value is not None and rows == 1:
+            try:
+                message = one_value(body)
+            except DECODE_ERRORS:
+                pass
+            else:
+                stated = message.model_version is not UNSET
+                if body.count(b":") == base + stated + _own_keys(message) and body.find(b"\\") < 0:
+                    return message.model_version if stated else ""
         nested = _is_nested(body)
         try:
             message = decoders[nested](body)
@@ -163,6 +173,22 @@ def _one_row_decoder(expected: Sequence[ExpectedTensor], nested: bool, optional:
         return None
     inputs = tuple_of(*(item.one_row(nested) for item in expected))
     return msgspec.json.Decoder(struct("Request", [("inputs", "inputs", inputs)], optional)).decode
+
+
+def _one_value_decoder(only: ExpectedTensor, optional: Any) -> Any:
+    """One output of one value, whatever its name: everything but key uniqueness is in the type."""
+    if only.checks or not only.proven:
+        return None
+    members = [
+        ("name", "name", str),
+        ("shape", "shape", tuple_of(literal([1]))),
+        ("datatype", "datatype", literal(only.proven)),
+        ("data", "data", tuple_of(only.row)),
+    ]
+    outputs = tuple_of(struct("Tensor", members))
+    return msgspec.json.Decoder(
+        struct("Reply", [("model_name", "model_name", str), ("outputs", "outputs", outputs)], optional)
+    ).decode
 
 
 def _rows_decoder(expected: Sequence[ExpectedTensor], nested: bool, loose: bool, optional: Any) -> Any:
