@@ -213,14 +213,12 @@ class Call:
         self.reply_failed(self.deadline_fault, "")
 
     def _await_answer(self) -> None:
-        timeouts = self.gateway.settings.upstream
-        if timeouts.on and not self.first_byte_ns:
-            self._set_deadline(timeouts.first_byte_seconds, UpstreamFault.FIRST_BYTE_TIMEOUT)
+        if self.gateway.timed and not self.first_byte_ns:
+            self._set_deadline(self.gateway.settings.upstream.first_byte_seconds, UpstreamFault.FIRST_BYTE_TIMEOUT)
 
     def _watch_idle(self) -> None:
-        timeouts = self.gateway.settings.upstream
-        if timeouts.on:
-            self._set_deadline(timeouts.idle_seconds, UpstreamFault.IDLE_TIMEOUT)
+        if self.gateway.timed:
+            self._set_deadline(self.gateway.settings.upstream.idle_seconds, UpstreamFault.IDLE_TIMEOUT)
 
     def _set_deadline(self, seconds: float | None, fault: UpstreamFault) -> None:
         self.deadline, self.deadline_fault = (perf_counter_ns() / 1e9 + seconds if seconds else 0.0), fault

@@ -32,6 +32,7 @@ _TICK_SECONDS: Final = 0.1
 _MAX_CACHED_TARGETS: Final = 4096
 _LONGEST_CACHED_TARGET: Final = 512
 _RETRY_AFTER_SECONDS: Final = 5
+_UNTROUBLED: Final = frozenset({"ok", "observed", "repaired", "passed"})  # words that are untrue of a failed call
 
 
 class Line(NamedTuple):
@@ -44,6 +45,8 @@ class Line(NamedTuple):
     make: CallMaker
     facts: tuple[str, ...]  # what each of its records says
     refusal: Refusal | None = None
+    bodyless: bool = False  # harmless as long as no body comes with it: a reading method on a model's own path
+    bodyless: bool = False  # harmless as long as no body comes with it: a reading method on a model's own path
 
 
 CallMaker: TypeAlias = Callable[[Connection, "Gateway", bytes, Line, Head, bool, bool], Call]
@@ -84,6 +87,7 @@ class Gateway:
         self._answers = AnswerReader(frozenset(name.encode() for name in settings.stamps))
         self.stamps_all = settings.stamps == STAMPS
         self.gated = False  # some call may have to be refused for its model or environment
+        self.timed = settings.upstream.on
         self.sheds = settings.max_in_flight is not None or settings.when_full == "refuse_traffic"
         self.waits_for_disk = settings.durability == "fsync"
         self.connections: set[Connection] = set()
@@ -165,6 +169,7 @@ class Gateway:
             self._timer.cancel()
         for connection in list(self.connections):
             connection.abort()
+            connection.connection_lost(None)  # now, while the journal and the counters are still there
         for pool in self._pools.values():
             pool.close()
 
@@ -187,6 +192,8 @@ class Gateway:
                 if len(self._lines) >= _MAX_CACHED_TARGETS:
                     self._lines.clear()
                 self._lines[key] = line
+        if line.guard is None and line.bodyless and (head.chunked or head.content_length > 0):
+            line = self._understand(method, raw_target, as_method="POST")
         if line.refusal is not None:
             return line.refusal
         if line.target.authority and line.target.authority.lower() != head.host.lower():
@@ -195,7 +202,8 @@ class Gateway:
             return Refusal(508, "loop", "this request has been here before: an upstream points back at this port")
         return line.make(connection, self, method, line, head, http10, keep_alive)
 
-    def _understand(self, method: bytes, raw: bytes) -> Line:
+    def _understand(self, method: bytes, raw: bytes, as_method: str = "") -> Line:
+        """`as_method` is the method to decide by: a GET with a body may be a POST to whoever reads it."""
         target = read_target(raw)
         pool = self._pools[""]
         verb, text = method.decode("latin-1"), target.send.decode("latin-1")
@@ -205,7 +213,7 @@ class Gateway:
         if target.path.startswith(PREFIX):
             return Line(target, None, None, pool, internal_call(target.path), facts)
         guards = self.guards
-        resolved = guards.resolve(verb, target.path)
+        resolved = guards.resolve(as_method or verb, target.path)
         route: Route | None = resolved.route
         guard: Guard | None = resolved.guard
         facts = record.line_facts(verb, text, route, guard)
@@ -216,7 +224,8 @@ class Gateway:
             detail = "no policy covers this request; add one, or run with --unmatched pass"
             return Line(target, route, guard, pool, Call, facts, Refusal(403, "no-policy", detail))
         if guard is None:
-            return Line(target, route, None, pool, Call, facts)
+            bodyless = route is not None and route.kind == "other" and bool(route.verb)
+            return Line(target, route, None, pool, Call, facts, bodyless=bodyless)
         return Line(target, route, guard, self._pools.get(guard.upstream, pool), JudgedCall, facts)
 
     # -- what a call asks
@@ -319,7 +328,9 @@ class Gateway:
         else:
             self.journal.append(Kind.EXCHANGE, encode(fields), payloads)
         verdict = call.verdict
-        outcome = verdict.outcome if verdict is not None else "error" if call.error else "passed"
+        outcome = verdict.outcome if verdict is not None else "passed"
+        if call.error and outcome in _UNTROUBLED:
+            outcome = "error"
         self.counts.answered(outcome, call.status, total_ns, call.upstream_ns, call.contract_ns)
 
     # -- time
