@@ -12,7 +12,7 @@ from pathlib import Path
 from sidecar.exchange import Close, Exchange, Kind
 from sidecar.gateway import Gateway, GatewaySettings
 from sidecar.guard import Guard, Guards
-from sidecar.journal import JournalSettings, Read, Reader, StatsPage, Writer
+from sidecar.journal import Hold, JournalSettings, Read, Reader, StatsPage, Writer
 from sidecar.telemetry.metrics import Metric
 from sidecar.upstream import Address, Pool, PoolLimits
 
@@ -81,13 +81,20 @@ async def running(
     journal: JournalSettings | None = None,
     limits: PoolLimits | None = None,
     upstream_port: int | None = None,
+    holds: Sequence[Hold] = (),
 ) -> AsyncIterator[Running]:
     """Gateway and upstream for the length of a block. `upstream_port` puts the gateway in front of another port."""
     loop = asyncio.get_running_loop()
     folder = tmp_path / "journal"
     page = StatsPage()
     writer = Writer(
-        folder, "hot-0", journal or JournalSettings(), page, identity={}, call_soon=loop.call_soon_threadsafe
+        folder,
+        "hot-0",
+        journal or JournalSettings(),
+        page,
+        identity={},
+        call_soon=loop.call_soon_threadsafe,
+        holds=lambda: holds,
     )
     async with serving(scripts, default) as upstream:
         port = upstream.port if upstream_port is None else upstream_port
