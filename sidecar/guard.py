@@ -24,7 +24,7 @@ from .wire.paths import plain_path
 
 GUARD_ERROR: Final = "guard_error"
 _SHORT_DIGEST: Final = len("b2:") + 12
-_MAX_DECODED_BYTES: Final = 64 * 1024 * 1024
+_MAX_DECODED_BYTES: Final = 16 * 1024 * 1024
 _GZIP, _DEFLATE = 31, 15  # window bits of zlib.decompressobj
 
 
@@ -67,6 +67,7 @@ class Guard:
         self.upstream = upstream
         self.disclosure: Disclosure = contract.errors
         self.checks_reply = bool(contract.predictions)
+        self.reads_bodies = identity.protocol != "opaque"
         self.stripped_headers = frozenset(name.lower().encode("latin-1") for name in contract.stripped_headers)
         request_types = contract.request_types()
         self._accept: Acceptor | None = None
@@ -110,6 +111,11 @@ class Guard:
         except Exception as error:
             return Judged(self._guard_error(mode), body, guard_error=type(error).__name__)
 
+    def unread_request(self, body: bytes, why: str, caller: str) -> Judged:
+        """A body that says of itself that it is not what it looks like."""
+        fault = WireError(WireFault.UNSUPPORTED, why)
+        return Judged(_unread(self.mode(caller), fault.fault), body, fault=fault)
+
     # -- the answer
 
     def accept_reply(self, body: bytes, rows: int) -> str | None:
@@ -129,14 +135,18 @@ class Guard:
         sent_rows: int,
         fallback_rows: Sequence[int] = (),
     ) -> Judged:
-        """The exact path for an answer; `fallback_rows` (positions in the request) are put in with fallback values."""
+        """The exact path for an answer; `fallback_rows` (positions in the request) are put in with fallback values.
+
+        `sent_rows` -1: the request could not be read, so any number of rows is right.
+        """
         mode = self.mode(caller)
         if not self.checks_reply and not fallback_rows:
             return Judged(ACCEPTED, body)
         try:
             plain = decode_body(body, coding)
             rows = self.codec.read_reply(plain)
-            verdict = self.contract.judge_reply(rows, sent_rows=sent_rows, caller=caller, now_seconds=now_seconds)
+            expected = sent_rows if sent_rows >= 0 else rows.count
+            verdict = self.contract.judge_reply(rows, sent_rows=expected, caller=caller, now_seconds=now_seconds)
             version = rows.model_version
             if verdict.outcome is Outcome.REJECTED or (not verdict.changes and not fallback_rows):
                 return Judged(verdict, body, rows=rows.count, model_version=version)
@@ -212,7 +222,7 @@ class Guards:
         self.enforcing = any(_may_enforce(guard.contract) for guard in self.guards)
         self.block_unmatched = unmatched == "block" or (unmatched == "auto" and self.enforcing)
         self._by_path = {
-            plain_path(guard.identity.model_path): guard for guard in self.guards if guard.identity.model_path
+            plain_path(guard.identity.model_path).lower(): guard for guard in self.guards if guard.identity.model_path
         }
         self._by_name = {
             guard.identity.model_name: guard
@@ -224,18 +234,14 @@ class Guards:
         )
 
     def resolve(self, method: str, path: str) -> Resolved:
-        """`path` is raw: no query, not decoded. Escapes and a trailing slash do not make another route."""
-        bound = self._by_path.get(plain_path(path))
+        """`path` is raw: no query, not decoded. Escapes, case and a trailing slash do not make another route."""
+        bound = self._by_path.get(plain_path(path).lower())
         if bound is not None:
             identity = bound.identity
-            route = Route(
-                RouteKind.INFERENCE,
-                identity.protocol,
-                identity.model_path,
-                model_name=identity.model_name,
-                verb="predict",
-            )
-            return Resolved(route, bound)
+            # A browser's preflight asks the server, never the model. GET is judged: it may be a handler's other door.
+            kind = RouteKind.OTHER if method == "OPTIONS" else RouteKind.INFERENCE
+            route = Route(kind, identity.protocol, identity.model_path, identity.model_name, verb="predict")
+            return Resolved(route, bound if kind is RouteKind.INFERENCE else None)
         route_known = recognise(method, path)
         if route_known is None:
             return Resolved(None, None)

@@ -46,7 +46,6 @@ class Line(NamedTuple):
     facts: tuple[str, ...]  # what each of its records says
     refusal: Refusal | None = None
     bodyless: bool = False  # harmless as long as no body comes with it: a reading method on a model's own path
-    bodyless: bool = False  # harmless as long as no body comes with it: a reading method on a model's own path
 
 
 CallMaker: TypeAlias = Callable[[Connection, "Gateway", bytes, Line, Head, bool, bool], Call]

@@ -43,6 +43,7 @@ class _Field(IntEnum):
     ACCEPT = 15
     LOOKALIKE = 16
     CALLER = 17
+    BINARY = 18
 
 
 _FIELDS: Final = {
@@ -65,6 +66,7 @@ _FIELDS: Final = {
     b"x-request-id": _Field.REQUEST_ID,
     b"via": _Field.VIA,
     b"accept": _Field.ACCEPT,
+    b"inference-header-content-length": _Field.BINARY,
     b"user-agent": _Field.RECORDED,
 }
 # Names that a CGI-style server folds into the real ones: a second spelling of the framing or of the host
@@ -78,6 +80,8 @@ _HOST: Final = re.compile(
     rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?\])(?::[0-9]{1,5})?"
 )
 _ID: Final = re.compile(rb"[\x21-\x7e]{1,128}")
+_CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([^\s\"';,]*)")
+_UTF8: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii", ""})
 
 
 class Head:
@@ -95,6 +99,7 @@ class Head:
     via: bytes = b""
     caller: str = ""
     h2c: bool = False
+    unread: str = ""  # why the body may mean something else than the UTF-8 JSON that it looks like
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
@@ -154,6 +159,8 @@ class HeadReader:
                 lines.append(name + b": " + value + b"\r\n")
             elif field is _Field.CONTENT_TYPE:
                 head.content_type = value.decode("latin-1").lower()
+                if head.content_type != "application/json":
+                    head.unread = head.unread or unread_as(head.content_type)
                 head.recorded.append(("content-type", head.content_type[:256]))
                 lines.append(name + b": " + value + b"\r\n")
             elif field is _Field.CONNECTION:
@@ -195,6 +202,10 @@ class HeadReader:
             coding = value.decode("latin-1").strip().lower()
             head.content_encoding = f"{head.content_encoding}, {coding}" if head.content_encoding else coding
             head.lines.append(line)
+        elif field is _Field.BINARY:
+            # Triton's binary tensor extension: how much of the body is JSON, and 0 means none of it
+            head.unread = "tensors outside the JSON are not looked into; send them as JSON"
+            head.lines.append(line)
         elif field is _Field.TRACEPARENT:
             head.traceparents.append(value)
         elif field is _Field.TRACESTATE:
@@ -217,6 +228,23 @@ class HeadReader:
             head.recorded.append((name.decode("latin-1").lower(), value[:256].decode("latin-1")))
             head.lines.append(line)
         return None
+
+
+def unread_as(content_type: str) -> str:
+    """Why a body with this (lower-case) label must not be read as UTF-8 JSON, or "" where it may; bytes can be both.
+
+    Most labels are noise (`curl -d` says it sends a form), so only those that make a server read other values count.
+    """
+    if "charset" in content_type:
+        named = _CHARSET.findall(content_type)
+        # RFC 2231 has more ways to name one (`charset*0=`): what is not understood is not read
+        if len(named) != content_type.count("charset") or not _UTF8.issuperset(named):
+            return "the label names a charset that is not UTF-8; send UTF-8"
+    if content_type.lstrip().startswith("multipart/"):
+        return "multipart bodies are not looked into; send JSON"
+    if "cloudevents" in content_type:
+        return "events in structured mode are not looked into; send the data as the body"
+    return ""
 
 
 def received_by(via: bytes) -> set[bytes]:

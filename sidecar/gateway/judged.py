@@ -116,7 +116,7 @@ class JudgedCall(Call):
                     Problem(413, "too-large", "Body too large", f"a body may have {limit} bytes here; send fewer rows")
                 )
             return
-        self.gateway.counts.would_refuse(reason)
+        self.gateway.counts.would_refuse("too-large" if reason == "too_large" else "overloaded")
         self._let_go(reason)
 
     def _let_go(self, reason: str) -> None:
@@ -144,6 +144,9 @@ class JudgedCall(Call):
         route = self.line.route
         if route is not None and route.protocol != guard.identity.protocol:
             self._judged(started, Judged(self.gateway.other_protocol(self.mode), body))
+            return
+        if head.unread and guard.reads_bodies:
+            self._judged(started, guard.unread_request(body, head.unread, head.caller))
             return
         if not head.content_encoding:
             rows = guard.accept_request(body)
@@ -180,7 +183,8 @@ class JudgedCall(Call):
                 self._no_fallback()
             return
         self.fallback_rows = verdict.fallback_rows
-        self._send_rows = judged.rows - len(verdict.fallback_rows)
+        unread = verdict.outcome is Outcome.UNCHECKED  # how many rows the answer must have is then not known
+        self._send_rows = -1 if unread else judged.rows - len(verdict.fallback_rows)
         self._send(judged.body)
 
     def _send(self, body: bytes) -> None:
@@ -217,6 +221,10 @@ class JudgedCall(Call):
         if self._holding and not head.streams and self._answer_too_large():
             return
         super().reply_head(head)
+        if head.streams and self._holding and self.judge.checks_reply and 200 <= head.status < 300:
+            # after the stamps, which speak of the input: nobody looks into what is streamed
+            unchecked = Verdict(Outcome.UNCHECKED, Outcome.UNCHECKED, reason="stream")
+            self.verdict = record.both(self.verdict or ACCEPTED, unchecked)
 
     def reply_body(self, data: bytes) -> None:
         head = self._reply

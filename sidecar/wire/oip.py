@@ -22,11 +22,13 @@ from .spans import Draft
 from .tensor import Tensor, read_tensors, refuse_lookalikes, refuse_unread
 from .tensor_rows import TensorPlace, batch_of, known_tensors, new_tensors, parse_place
 
-_MODEL: Final = re.compile(r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?:/(?P<verb>.+))?")
+# Routers that take no notice of case are at large: another spelling is still the same question.
+_MODEL: Final = re.compile(r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?:/(?P<verb>.+))?", re.IGNORECASE)
 _MANAGEMENT: Final = re.compile(
     r"/v2/(?P<verb>repository/index|repository/models/(?P<model>[^/]+)/(?:load|unload)"
     r"|(?:repository/[^/]+/)(?:index|models/[^/]+/(?:load|unload))"
-    r"|(?:system|cuda|tpu|xpu)sharedmemory(?:/.+)?)"
+    r"|(?:system|cuda|tpu|xpu)sharedmemory(?:/.+)?)",
+    re.IGNORECASE,
 )
 _SETTINGS: Final = frozenset({"/v2/logging", "/v2/trace/setting"})
 _METADATA_VERBS: Final = frozenset({"config", "stats"})
@@ -49,24 +51,25 @@ class Oip:
     @classmethod
     def route(cls, method: str, path: str) -> Route | None:
         path = plain_path(path)
-        if not path.startswith("/v2"):
+        lower = path.lower()
+        if not lower.startswith("/v2"):
             return None
         reading = method in READING_METHODS
         if match := _MODEL.fullmatch(path):
             return _model_route(match, reading)
-        if path in ("/v2", "/v2/models"):
-            return Route(RouteKind.METADATA, "oip", path)
-        if path.startswith("/v2/health/"):
-            return Route(RouteKind.HEALTH, "oip", path)
-        if path in _SETTINGS:
+        if lower in ("/v2", "/v2/models"):
+            return Route(RouteKind.METADATA, "oip", lower)
+        if lower.startswith("/v2/health/"):
+            return Route(RouteKind.HEALTH, "oip", lower)
+        if lower in _SETTINGS:
             kind = RouteKind.METADATA if reading else RouteKind.MANAGEMENT
-            return Route(kind, "oip", path, verb=path.rpartition("/v2/")[2])
+            return Route(kind, "oip", lower, verb=lower.rpartition("/v2/")[2])
         if match := _MANAGEMENT.fullmatch(path):
-            verb = match["verb"].rpartition("/")[2] or match["verb"]
+            verb = (match["verb"].rpartition("/")[2] or match["verb"]).lower()
             model = match["model"] or ""
             template = path.replace(f"/models/{model}/", "/models/{model}/") if model else path
             return Route(RouteKind.MANAGEMENT, "oip", template, model, verb=verb)
-        return Route(RouteKind.OTHER, "oip", "/v2/*") if path.startswith("/v2/") else None
+        return Route(RouteKind.OTHER, "oip", "/v2/*") if lower.startswith("/v2/") else None
 
     @classmethod
     def render(cls, problem: Problem) -> tuple[str, bytes] | None:
@@ -104,7 +107,7 @@ class Oip:
 
 
 def _model_route(match: re.Match[str], reading: bool) -> Route:
-    model, version, verb = match["model"], match["version"] or "", match["verb"] or ""
+    model, version, verb = match["model"], match["version"] or "", (match["verb"] or "").lower()
     template = "/v2/models/{model}" + ("/versions/{version}" if version else "") + (f"/{verb}" if verb else "")
     if not verb or verb in _METADATA_VERBS:
         kind = RouteKind.METADATA

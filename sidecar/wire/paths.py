@@ -6,11 +6,17 @@ import re
 from typing import Final
 
 _ESCAPES: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+_PARAMETERS: Final = re.compile(r";[^/]*")
 READING_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def plain_path(path: str) -> str:
-    """The path decoded once, without trailing slashes. `%2F` stays as it is: it does not separate segments."""
+    """The path decoded once, without trailing slashes. `%2F` stays as it is: it does not separate segments.
+
+    Parameters of a segment (`;v=1`, RFC 3986 section 3.3) are left out, as servlet containers leave them out.
+    """
+    if ";" in path:
+        path = _PARAMETERS.sub("", path)
     if "%" in path:
         path = _ESCAPES.sub(_decoded, path)
     return path.rstrip("/")
