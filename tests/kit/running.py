@@ -64,6 +64,10 @@ class Running:
         (read,) = [read for read in self.frames() if read.kind in (Kind.EXCHANGE, Kind.CLOSE)]
         return read.payloads
 
+    def count_all(self, metric: Metric) -> int:
+        """How often a histogram observed anything."""
+        return int(sum(self.page.counters[metric.slot : metric.slot + metric.width - 1]))
+
     def count(self, metric: Metric, *labels: str) -> int:
         """A counter's value now."""
         return int(self.page.counters[metric.at(*labels)])
