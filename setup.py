@@ -21,6 +21,7 @@ HOT = [
     "sidecar/gateway/counts.py",
     "sidecar/gateway/gateway.py",
     "sidecar/gateway/head.py",
+    "sidecar/gateway/held.py",
     "sidecar/gateway/ids.py",
     "sidecar/gateway/internal.py",
     "sidecar/gateway/judged.py",

@@ -22,6 +22,7 @@ from .call import Call
 from .connection import Connection
 from .counts import Counts
 from .head import Head, HeadReader, Refusal, received_by
+from .held import RefusedCall
 from .ids import Ids
 from .internal import PREFIX, internal_call
 from .judged import JudgedCall
@@ -44,7 +45,8 @@ class Line(NamedTuple):
     pool: Pool
     make: CallMaker
     facts: tuple[str, ...]  # what each of its records says
-    refusal: Refusal | None = None
+    refusal: Refusal | None = None  # no server can be meant by it
+    problem: Problem | None = None  # what a `RefusedCall` answers
     bodyless: bool = False  # harmless as long as no body comes with it: a reading method on a model's own path
 
 
@@ -216,16 +218,22 @@ class Gateway:
         route: Route | None = resolved.route
         guard: Guard | None = resolved.guard
         facts = record.line_facts(verb, text, route, guard)
-        if target.ambiguous and guards.enforcing:
-            return Line(target, route, guard, pool, Call, facts, Refusal(400, "ambiguous-path", target.ambiguous))
-        kind = route.kind if route is not None else ""
-        if guard is None and kind in ("inference", "management") and guards.block_unmatched:
-            detail = "no policy covers this request; add one, or run with --unmatched pass"
-            return Line(target, route, guard, pool, Call, facts, Refusal(403, "no-policy", detail))
+        problem = self._refused(target, route, guard)
+        if problem is not None:
+            return Line(target, route, guard, pool, RefusedCall, facts, problem=problem)
         if guard is None:
             bodyless = route is not None and route.kind == "other" and bool(route.verb)
             return Line(target, route, None, pool, Call, facts, bodyless=bodyless)
         return Line(target, route, guard, self._pools.get(guard.upstream, pool), JudgedCall, facts)
+
+    def _refused(self, target: Target, route: Route | None, guard: Guard | None) -> Problem | None:
+        if target.ambiguous and self.guards.enforcing:
+            return Problem(400, "ambiguous-path", "Ambiguous path", target.ambiguous)
+        kind = route.kind if route is not None else ""
+        if guard is None and kind in ("inference", "management") and self.guards.block_unmatched:
+            detail = "no policy covers this request; add one, or run with --unmatched pass"
+            return Problem(403, "no-policy", "No policy", detail)
+        return None
 
     # -- what a call asks
 

@@ -8,12 +8,11 @@ from typing import Final
 
 from ..exchange import Kind, encode
 from ..problem import Problem
-from .call import Call
 from .feedback import read_feedback
+from .held import HeldCall
 
 PREFIX: Final = "/_sidecar/"
 _JSON: Final = b"application/json"
-_MAX_FEEDBACK_BYTES: Final = 4 * 1024 * 1024
 
 
 def internal_call(path: str) -> type[InternalCall]:
@@ -21,38 +20,10 @@ def internal_call(path: str) -> type[InternalCall]:
     return {"/_sidecar/feedback": FeedbackCall, "/_sidecar/readyz": ReadyCall}.get(path, InternalCall)
 
 
-class InternalCall(Call):
-    """Holds the body, answers by itself, leaves no exchange in the journal. This one knows nothing: 404."""
-
-    _held = 0
-
-    def begin(self) -> None:
-        self._begun = True
-        self.gateway.calls.add(self)
-        if self.head.content_length > _MAX_FEEDBACK_BYTES:
-            self.refuse(
-                Problem(413, "too-large", "Too large", f"at most {_MAX_FEEDBACK_BYTES} bytes; send less at a time")
-            )
-        elif self.complete:
-            self.reply()
-        elif self.head.expects_continue:
-            self.connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def body(self, data: bytes) -> None:
-        self._held += len(data)
-        self._pending.append(data)
-        if self._held > _MAX_FEEDBACK_BYTES and self._begun and not self.finished:
-            self.refuse(
-                Problem(413, "too-large", "Too large", f"at most {_MAX_FEEDBACK_BYTES} bytes; send less at a time")
-            )
-
-    def body_end(self) -> None:
-        self.complete = True
-        if self._begun and not self.finished:
-            self.reply()
+class InternalCall(HeldCall):
+    """Leaves no exchange in the journal. This one knows nothing: 404."""
 
     def reply(self) -> None:
-        """The answer, once the body is whole."""
         self.refuse(Problem(404, "not-found", "Not found", "below /_sidecar/ there are feedback and readyz"))
 
     def _deliver(self, data: bytes) -> None:

@@ -100,7 +100,7 @@ def input_problem(guard: Guard, judged: Judged) -> Problem:
         status=422,
         kind="contract-violation",
         title="The request breaks the input contract",
-        detail=f"{refused} of {judged.rows} rows were refused; nothing was sent to the model.",
+        detail=f"{refused} of {judged.rows} rows refused, nothing sent to the model",
         contact=guard.identity.contact,
         violations=verdict.violations,
         violations_total=verdict.total,
