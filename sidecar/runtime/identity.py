@@ -14,7 +14,7 @@ from .probe import ModelAnswer, Probe, Prober
 from .waiting import within
 
 SOON_SECONDS: Final = 0.25  # until ready: the model is served within 2 s of being there
-STEADY_SECONDS: Final = 30.0
+STEADY_SECONDS: Final = 5.0  # a model that is gone makes this unready within so long
 
 
 class Identities:
