@@ -23,6 +23,7 @@ class Books:
     closed: set[str] = field(default_factory=set)
     gaps: list[Gap] = field(default_factory=list)
     feedback: list[Feedback] = field(default_factory=list)
+    policies: dict[str, PolicyPublished] = field(default_factory=dict)  # by digest
     records: int = 0
     faults: list[str] = field(default_factory=list)
     _published: set[tuple[str, str]] = field(default_factory=set)
@@ -64,6 +65,7 @@ class Books:
                 self._exchange(exchange, read)
             case PolicyPublished() as policy:
                 self._published.add((read.stream, policy.digest))
+                self.policies[policy.digest] = policy
             case Gap() as gap:
                 self.gaps.append(gap)
             case Feedback() as item:

@@ -1,7 +1,7 @@
 """A model server in a process of its own, so that it can be killed: `python -m tests.e2e.model PORT_FILE ADDRESS`.
 
 Open Inference Protocol. The score of a row is its first value, so an answer says whose it is; `generate_stream` sends
-the caller's request id in every event. In the query: `wait` seconds before the answer; `events` and `every` of a stream.
+the caller's request id in every event. Queries: `wait`, seconds before the answer; `events` and `every` of a stream.
 """
 
 from __future__ import annotations

@@ -13,6 +13,19 @@ import httpx
 
 from tests.runtime.serving import REAL, ROOT, Serving, alive, eventually
 
+__all__ = [
+    "BENCH_POLICY",
+    "ROOT",
+    "Model",
+    "Sidecar",
+    "alive",
+    "children",
+    "eventually",
+    "gone",
+    "kill",
+    "sidecar_command",
+]
+
 BENCH_POLICY = ROOT / "bench" / "policy.yaml"
 
 

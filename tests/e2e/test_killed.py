@@ -7,7 +7,7 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -131,8 +131,7 @@ def test_killed_model_server(tmp_path: Path, model: Model) -> None:
                 load.until(20)  # honest failures
                 model.again()
                 began = time.monotonic()
-                served = load.statuses[200]
-                until(lambda load=load, served=served: load.statuses[200] > served + 20)
+                until_served(load, load.statuses[200] + 20)
                 trial.recovery_seconds.append(time.monotonic() - began)
             trial.audit(number)
         said = sidecar.said()
@@ -141,9 +140,9 @@ def test_killed_model_server(tmp_path: Path, model: Model) -> None:
     trial.conclude(sidecar.data, ROUNDS)
 
 
-def until(condition: Callable[[], bool]) -> None:
+def until_served(load: Load, number: int) -> None:
     deadline = time.monotonic() + 20
     pace = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline
+    while load.statuses[200] < number:
+        assert time.monotonic() < deadline, load.statuses
         pace.wait(0.005)
