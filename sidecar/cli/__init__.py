@@ -78,7 +78,7 @@ def _run(arguments: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"sidecar {__version__}")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=Parser)
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", prog="sidecar", parser_class=Parser)
     for command, summary in COMMANDS.items():
         if command == name:
             importlib.import_module(f"{__name__}.{command}").add(subparsers)

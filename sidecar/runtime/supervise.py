@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
@@ -67,6 +68,7 @@ class Supervisor:
         self._pool: WorkerPool | None = None
         self._ledger: Ledger | None = None
         self._draining = False
+        self._pre_stop_seconds = settings.pre_stop
         self._reload_asked = asyncio.Event()
         self._term = asyncio.Event()
         self._again = asyncio.Event()
@@ -78,8 +80,8 @@ class Supervisor:
     async def run(self) -> int:
         """0 = stopped in order, 1 = requests were cut or something of ours failed; RuntimeSetupError = not started."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._on_term)
+        loop.add_signal_handler(signal.SIGTERM, self._on_term)
+        loop.add_signal_handler(signal.SIGINT, self._on_interrupt)
         loop.add_signal_handler(signal.SIGHUP, self._reload_asked.set)
         async with contextlib.AsyncExitStack() as cleanup:
             self._bind(cleanup)
@@ -128,15 +130,14 @@ class Supervisor:
 
     async def _drain(self, pool: WorkerPool) -> int:
         """Unready but accepting for the pre-stop window, then the rest may finish; a second signal ends it now."""
-        settings = self._settings
         self._draining = True
         self._tell_workers()
         pool.drain()
-        self._log.info("drain.started", pre_stop_seconds=settings.pre_stop, in_flight=pool.in_flight)
-        if not await within(self._again.wait(), settings.pre_stop):
+        self._log.info("drain.started", pre_stop_seconds=self._pre_stop_seconds, in_flight=pool.in_flight)
+        if not await within(self._again.wait(), self._pre_stop_seconds):
             pool.stop_accepting()
             listen.release(*self._listeners.pop("listen"))
-            await first_of(pool.gone(), self._again.wait(), timeout_seconds=settings.drain_timeout)
+            await first_of(pool.gone(), self._again.wait(), timeout_seconds=self._settings.drain_timeout)
         unfinished = pool.in_flight
         await pool.stop()
         cut = pool.cut + (unfinished if pool.killed else 0)
@@ -280,6 +281,12 @@ class Supervisor:
         )
 
     # -- small things
+
+    def _on_interrupt(self) -> None:
+        """Ctrl-C: a person waits, and no cluster has to notice first."""
+        if sys.stdin is not None and sys.stdin.isatty():
+            self._pre_stop_seconds = 0.0
+        self._on_term()
 
     def _on_term(self) -> None:
         if self._term.is_set():

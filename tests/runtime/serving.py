@@ -157,10 +157,15 @@ class Model:
         self.versions = versions
         self.ready = True
         self.asked: list[str] = []
+        self.connections: list[socket.socket] = []
         model = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                model.connections.append(self.connection)
 
             def do_GET(self) -> None:
                 model.asked.append(self.path)
@@ -189,9 +194,17 @@ class Model:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Gone, with every connection, as a process that has ended."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self.connections.clear()
 
     def answer(self, path: str) -> tuple[int, bytes]:
         """(status, body) of a GET."""

@@ -1,6 +1,6 @@
 """A worker whose service is a few lines of HTTP: the supervisor is tried without a gateway.
 
-GET / answers {"pid", "policies", "not_ready", "identity"}; /slow?SECONDS takes that long; /die ends the process.
+GET / answers {"pid", "policies", "not_ready", "identity"}; /slow?SECONDS takes that long.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -62,10 +61,6 @@ class StandIn:
             return
         self.in_flight += 1
         path = head.split()[1].decode()
-        if path == "/die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if path == "/hang":
-            signal.pause()
         if path.startswith("/slow?"):
             await asyncio.sleep(float(path.removeprefix("/slow?")))
         identity = {name: model.identity for name, model in self._news.models.items()}
