@@ -84,7 +84,8 @@ def end_to_end(received: Received) -> Mapping[bytes, bytes]:
     for name, value in received.headers:
         lower = name.lower()
         if lower not in OURS | THEIRS | FRAMING:
-            found.setdefault(lower, []).extend(part.strip() for part in value.split(b","))
+            parts = [part.strip() for part in value.split(b",")]
+            found.setdefault(lower, []).extend(part for part in parts if part)  # Envoy may join two empty ones
     return {name: b",".join(parts) for name, parts in found.items()}
 
 
