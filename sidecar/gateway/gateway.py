@@ -88,8 +88,8 @@ class Gateway:
         self._answers = AnswerReader(frozenset(name.encode() for name in settings.stamps))
         self.stamps_all = settings.stamps == STAMPS
         self.gated = False  # some call may have to be refused for its model or environment
-        self.timed = settings.upstream.on
-        self.sheds = settings.max_in_flight is not None or settings.when_full == "refuse_traffic"
+        self.timed = self.sheds = False
+        self._limit(settings)
         self.waits_for_disk = settings.durability == "fsync"
         self.connections: set[Connection] = set()
         self.calls: set[Call] = set()
@@ -116,15 +116,27 @@ class Gateway:
         """Begin the tick that enforces every timeout."""
         self._schedule(asyncio.get_running_loop())
 
-    def swap(self, guards: Guards, pools: Mapping[str, Pool] | None = None) -> None:
-        """Put other policies in force: requests already begun keep theirs (P6)."""
+    def swap(
+        self, guards: Guards, pools: Mapping[str, Pool] | None = None, settings: GatewaySettings | None = None
+    ) -> None:
+        """Put other policies in force: requests already begun keep theirs (P6).
+
+        Of `settings` only the limits may differ: a policy's `upstream:` section says them.
+        """
         self.guards = guards
+        if settings is not None:
+            self._limit(settings)
         self._lines.clear()
         if pools is not None:
             dropped = [pool for url, pool in self._pools.items() if pools.get(url) is not pool]
             self._use(pools)
             for pool in dropped:
                 pool.retire()
+
+    def _limit(self, settings: GatewaySettings) -> None:
+        self.settings = settings
+        self.timed = settings.upstream.on
+        self.sheds = settings.max_in_flight is not None or settings.when_full == "refuse_traffic"
 
     def _use(self, pools: Mapping[str, Pool]) -> None:
         self._pools = dict(pools)

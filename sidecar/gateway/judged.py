@@ -23,7 +23,7 @@ from ..verdict import ACCEPTED, Outcome, Verdict
 from . import record, respond
 from .call import Call
 
-_INFLATION: Final = 16  # what a coded body is taken to be, beside its size
+_INFLATION: Final = 128  # what a coded body is taken to be, beside its size (deflate can do 1032)
 
 
 class JudgedCall(Call):

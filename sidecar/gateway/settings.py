@@ -36,7 +36,7 @@ class GatewaySettings:
     when_full: str = "drop_oldest"
     durability: str = "written"  # "fsync": an answer waits until its record is on the disk
     max_payload_bytes: int = 256 * 1024  # of a body kept in the record; beyond: digest and size
-    judge_in_thread_bytes: int = 128 * 1024  # bodies above this are explained off the event loop
+    judge_in_thread_bytes: int = 32 * 1024  # bodies above this are explained off the event loop
     head_timeout_seconds: float = 20.0
     body_timeout_seconds: float = 60.0
     keepalive_timeout_seconds: float = 75.0

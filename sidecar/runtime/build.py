@@ -11,6 +11,7 @@ import ssl
 import sys
 import time
 from collections.abc import Mapping
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -50,7 +51,6 @@ class GatewayService:
             identity={"replica": settings.replica, "environment": self._platform.environment or ""},
             call_soon=self._loop.call_soon_threadsafe,
         )
-        self._limits: UpstreamLimits | None = None
         self._pools: dict[str, Pool] = {}
         self._gateway: Gateway | None = None
         self._server: asyncio.Server | None = None
@@ -69,17 +69,18 @@ class GatewayService:
         documents = [room.from_canonical(canonical) for canonical in canonicals]
         own_upstreams = not policies.upstream.startswith("unix:")  # only a flag says unix:, and a flag is for all
         guards = [_compile(document, own_upstream=own_upstreams) for document in documents]
-        if self._limits is None:
-            self._limits = limits_of(documents, self._platform)
-        pools = self._pools_for(policies.upstream, guards)
+        limits = limits_of(documents, self._platform)
         snapshot = Guards(guards, unmatched=self._settings.unmatched)
+        pools = self._pools_for(policies.upstream, guards)
+        for pool in pools.values():  # while all observe, nobody is refused for a slow connection (P9)
+            pool.limits = PoolLimits(connect_timeout_seconds=limits.connect if snapshot.enforcing else None)
+        gateway_settings = settings_of(self._platform, self._settings, limits, policies.environment)
         if self._gateway is None:
-            gateway_settings = settings_of(self._platform, self._settings, self._limits, policies.environment)
             self._gateway = Gateway(gateway_settings, snapshot, pools, self._journal, self._page, log=self._say)
             self._gateway.start()
         for guard, canonical in zip(guards, canonicals, strict=True):
             self._gateway.publish(guard, canonical)
-        self._gateway.swap(snapshot, pools)
+        self._gateway.swap(snapshot, pools, gateway_settings)
         self._pools = pools
 
     def standing(self, news: Standing) -> None:
@@ -137,9 +138,7 @@ class GatewayService:
         return pools
 
     def _pool(self, url: str) -> Pool:
-        assert self._limits is not None
-        limits = PoolLimits(connect_timeout_seconds=self._limits.connect)
-        return Pool(parse_address(url), limits, clock=time.monotonic)
+        return Pool(parse_address(url), clock=time.perf_counter)
 
     def _on_tick(self) -> None:
         self._journal.tick()
@@ -158,6 +157,8 @@ def settings_of(
         max_body_bytes=limits.max_body,
         max_in_flight=limits.max_in_flight,
         durability=platform.journal.durability,
+        when_full=platform.journal.when_full,
+        via=via_name(settings),
         max_payload_bytes=platform.journal.max_payload,
         upstream=UpstreamTimeouts(limits.first_byte, limits.idle, limits.total),
         trust_trace=platform.trace.trust == "continue",
@@ -165,6 +166,12 @@ def settings_of(
         feedback_token=token,
         environment=environment,
     )
+
+
+def via_name(settings: WorkerSettings) -> str:
+    """Our name in `Via`: the same in every worker, another one in every other sidecar, so that only a loop meets it."""
+    seed = f"{settings.replica}\0{settings.data}".encode()
+    return f"sidecar-{blake2b(seed, digest_size=4).hexdigest()}"
 
 
 def _compile(policy: Policy, *, own_upstream: bool) -> Guard:
