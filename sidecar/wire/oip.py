@@ -23,7 +23,9 @@ from .tensor import Tensor, read_tensors, refuse_lookalikes, refuse_unread
 from .tensor_rows import TensorPlace, batch_of, known_tensors, new_tensors, parse_place
 
 # Routers that take no notice of case are at large: another spelling is still the same question.
-_MODEL: Final = re.compile(r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?:/(?P<verb>.+))?", re.IGNORECASE)
+_MODEL: Final = re.compile(
+    r"/v2/models/(?P<model>[^/]+)(?:/versions/(?P<version>[^/]+))?(?:/(?P<verb>.+))?", re.IGNORECASE
+)
 _MANAGEMENT: Final = re.compile(
     r"/v2/(?P<verb>repository/index|repository/models/(?P<model>[^/]+)/(?:load|unload)"
     r"|(?:repository/[^/]+/)(?:index|models/[^/]+/(?:load|unload))"
