@@ -57,9 +57,13 @@ class TensorRows:
 
     def pointer(self, feature: str, row: int) -> str:
         """RFC 6901; the list of tensors itself for a tensor that is not there."""
-        place = self.places[feature]
+        place = self._place(feature)
         tensor = self.tensors.get(place.tensor)
         return pointer_to((self.key,) if tensor is None else tensor.place(row, place.column))
+
+    def _place(self, feature: str) -> TensorPlace:
+        """Where a feature is; a name that nobody asked for is a tensor of its own."""
+        return self.places.get(feature) or TensorPlace(feature)
 
     def unknown(self, known: Collection[str]) -> dict[str, Sequence[int]]:
         """Tensors that nobody asked for."""
@@ -78,11 +82,11 @@ class TensorRows:
         """
         by_feature: dict[str, dict[int, Value]] = {}
         for change in changes:
-            if change.feature in self.places:
+            if change.feature in self.places or change.feature in self.tensors:
                 by_feature.setdefault(change.feature, {})[change.row] = change.value
         gone: dict[str, set[int | None]] = {}
         for feature, cells in by_feature.items():
-            place = self.places[feature]
+            place = self._place(feature)
             tensor = self.tensors.get(place.tensor)
             if tensor is None:
                 self._add_tensor(draft, place, cells, drop)
