@@ -14,7 +14,10 @@ import msgspec
 
 from .. import policy as room
 from ..contract.sections import ModeByCaller
+from ..errors import RuntimeSetupError
 from ..policy import Loaded, Platform, Policy
+from ..policy.urls import fault_of
+from ..upstream import parse_address
 from ..yamldoc import Finding as YamlFinding
 from .compile import compile_guard, limits_of
 from .messages import Finding, JournalFacts, LoadRequest, LoadResult, PolicyFacts
@@ -31,6 +34,9 @@ def load(request: LoadRequest) -> LoadResult:
     paths = [Path(path) for path in request.paths]
     config = Path(request.config) if request.config else None
     upstream = "" if request.upstream.startswith("unix:") else request.upstream
+    fault = _flag_fault(request.upstream)
+    if fault:
+        return LoadResult(findings=(Finding(code="upstream.bad", message=f"--upstream {fault}"),))
     if not paths and config is None:
         loaded = Loaded((), Platform(), ())
     else:
@@ -72,6 +78,18 @@ def load(request: LoadRequest) -> LoadResult:
         journal=msgspec.convert(platform.journal, JournalFacts, from_attributes=True),
         not_acted_on=tuple(name for name in PLATFORM_SECTIONS if getattr(platform, name)),
     )
+
+
+def _flag_fault(url: str) -> str:
+    """Why this address cannot be the upstream; the files' own are judged with their place."""
+    if not url:
+        return ""
+    try:
+        parse_address(url)
+    except RuntimeSetupError as error:
+        return str(error).removeprefix("upstream ")
+    why = "" if url.startswith("unix:") else fault_of(url)
+    return f"{url!r}: {why}" if why else ""
 
 
 def _facts(policy: Policy, *, replaced: bool) -> PolicyFacts:

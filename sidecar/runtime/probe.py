@@ -55,7 +55,8 @@ class Prober:
     def __init__(self, address: Address, *, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self._address = address
         self._timeout = timeout_seconds
-        transport = httpx.AsyncHTTPTransport(uds=address.path or None, trust_env=False, retries=0)
+        trusted = address.ssl_context() or False  # the same roots as for the requests themselves
+        transport = httpx.AsyncHTTPTransport(verify=trusted, uds=address.path or None, trust_env=False, retries=0)
         base = "http://localhost" if address.path else address.url
         self._client = httpx.AsyncClient(
             base_url=base,

@@ -90,6 +90,23 @@ class TestStartAndStop:
             assert sidecar.ended() == 0
         assert not path.exists()
 
+    def test_signal_while_it_starts_is_an_orderly_end(self, tmp_path: Path, model: Model) -> None:
+        with Serving(tmp_path, "--upstream", model.url) as sidecar:
+            eventually((sidecar.data / "secret").exists)
+            sidecar.tell(signal.SIGTERM)
+            assert sidecar.ended() == 0
+            assert "Traceback" not in sidecar.said()
+
+    def test_admin_port_reloads_for_this_machine_alone(self, tmp_path: Path, model: Model) -> None:
+        with Serving(tmp_path, "--upstream", model.url, "--admin", "127.0.0.1:0") as sidecar:
+            sidecar.until_ready()
+            admin = f"http://{sidecar.running()['admin']}"
+            assert httpx.get(f"{admin}/api/status").json()["ready"]
+            assert httpx.post(f"{admin}/api/reload", headers={"host": "rebound.example"}).status_code == 421
+            assert httpx.post(f"{admin}/api/reload").status_code == 202
+            eventually(lambda: sidecar.metric('sidecar_policy_reloads_total{result="unchanged"}') == 1)
+            assert httpx.post(f"{sidecar.health}/api/reload").status_code == 404
+
 
 class TestDeath:
     def test_killed_worker_is_started_again_and_counted(self, tmp_path: Path, model: Model) -> None:
