@@ -61,6 +61,7 @@ class Leg(asyncio.Protocol):
         "_head_bytes",
         "_head_done",
         "_headers",
+        "_held",
         "_ignored",
         "_known",
         "_lost",
@@ -94,6 +95,7 @@ class Leg(asyncio.Protocol):
         self._known: tuple[bytes, int, AnswerHead] | None = None
         self._misses = 0
         self._head_bytes = 0
+        self._held: list[bytes] = []  # of the upload
         self.exchanges = 0
         self.idle_since = 0.0
 
@@ -119,9 +121,26 @@ class Leg(asyncio.Protocol):
         self._transport.write(data)
 
     def write(self, data: bytes) -> None:
-        """More of the request body."""
-        if self._transport is not None and not self._lost:
-            self._transport.write(data)
+        """More of the request body.
+
+        A server that speaks before it has heard all is heard first: it may have answered and closed, and a failing
+        write would take its answer with it.
+        """
+        transport = self._transport
+        if transport is None or self._lost:
+            return
+        if not self._held and not (self._poll is not None and self._poll(0) and transport.is_reading()):
+            transport.write(data)
+            return
+        if not self._held:  # two turns: what is there now is read within the first
+            loop = asyncio.get_running_loop()
+            loop.call_soon(loop.call_soon, self._write_held)
+        self._held.append(data)
+
+    def _write_held(self) -> None:
+        held, self._held = self._held, []
+        if self._consumer is not None and self._transport is not None and not self._lost:
+            self._transport.write(b"".join(held))
 
     def end_upload(self) -> None:
         """The request body is complete."""
@@ -300,7 +319,7 @@ class Leg(asyncio.Protocol):
         if self._renew:
             self._renew = self._mid = False
             self._parser = httptools.HttpResponseParser(self)
-        if self._request_open or self._close_after or self._dirty:
+        if self._request_open or self._held or self._close_after or self._dirty:
             # an answer before the end of the upload, too: the rest of the body must not be read as a next request
             self.close_when_idle()
         else:

@@ -1,4 +1,4 @@
-"""Tests of the data port run on uvloop, as it does; those of the acceptance list on asyncio's own loop, too."""
+"""Tests of the data port run on uvloop, as it does, and on asyncio's own loop."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from typing import Any
 import pytest
 
 
-@pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, Any]]:
-    return ("asyncio", {"use_uvloop": True})
+@pytest.fixture(params=[True, False], ids=["uvloop", "asyncio"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    return ("asyncio", {"use_uvloop": request.param})
