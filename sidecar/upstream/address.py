@@ -33,13 +33,17 @@ def parse_address(url: str) -> Address:
             if not path.startswith("/"):
                 raise RuntimeSetupError(f"upstream {url!r}: a UNIX socket needs an absolute path; {hint}")
             return Address(url=url, path=path)
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise RuntimeSetupError("upstream: the host in brackets is no IPv6 address; write http://[::1]:8080") from None
+    if "@" in parts.netloc:
+        shown = url.replace(parts.netloc, "…@" + parts.netloc.rpartition("@")[2])
+        raise RuntimeSetupError(f"upstream {shown!r}: credentials do not belong in the address")
     if parts.scheme not in ("http", "https"):
         raise RuntimeSetupError(f"upstream {url!r}: unknown scheme {parts.scheme!r}; {hint}")
     if not parts.hostname:
         raise RuntimeSetupError(f"upstream {url!r}: no host; {hint}")
-    if parts.username or parts.password:
-        raise RuntimeSetupError(f"upstream {url!r}: credentials do not belong in the address")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise RuntimeSetupError(f"upstream {url!r}: paths are the caller's, byte for byte; {hint}")
     try:

@@ -19,6 +19,7 @@ MAX_BYTES: Final = 1024 * 1024  # of one file: what a ConfigMap can hold
 MAX_DEPTH: Final = 64
 MAX_NODES: Final = 100_000
 MAX_FINDINGS: Final = 200
+_USERINFO: Final = re.compile(r"://[^/\s]*@")
 _RUN_OF_OPENINGS: Final = re.compile(rf"(?:[\[{{][ \t\r\n]*){{{MAX_DEPTH + 1}}}")
 
 
@@ -80,7 +81,9 @@ class _Open:
 
 
 def show(text: str, limit: int = 60) -> str:
-    """Text from a file, safe to print: control characters escaped, cut to `limit`, in backticks."""
+    """Text from a file, safe to print: without a URL's password, control characters escaped, cut to `limit`, in
+    backticks."""
+    text = _USERINFO.sub("://…@", text)
     safe = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text[: limit + 1])
     return f"`{safe[:limit]}…`" if len(safe) > limit else f"`{safe}`"
 
