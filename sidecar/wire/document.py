@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeAlias
 
@@ -124,6 +124,18 @@ def shown(tokens: Sequence[Token]) -> str:
     """A pointer for an error: a body's own keys may be long, an error may not."""
     pointer = pointer_to(tokens)
     return pointer if len(pointer) <= MAX_POINTER_LENGTH else pointer[: MAX_POINTER_LENGTH - 1] + "…"
+
+
+def refuse_lookalikes(members: Mapping[str, Any], names: Sequence[str], path: Sequence[Token] = ()) -> None:
+    """WireError AMBIGUOUS for `Inputs` beside `inputs`: the JSON decoders of Go and .NET take either for the other.
+
+    They fold as Unicode does, so `in\u017ftances` is `instances` to them.
+    """
+    for name in members:
+        if name not in names and (folded := name.casefold()) in [known.casefold() for known in names]:
+            raise WireError(
+                WireFault.AMBIGUOUS, f"a key differs from `{folded}` in case only", pointer=shown((*path, name))
+            )
 
 
 def encode(value: Any, *, allow_nonfinite: bool = False) -> bytes:

@@ -13,13 +13,13 @@ from ..problem import Problem
 from ..rows import Change, Rows, TypedFeature, Value
 from ..yamldoc import key
 from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route, RouteKind
-from .document import encode, parse, shown
+from .document import encode, parse, refuse_lookalikes, shown
 from .oip_accept import reply_acceptor, request_acceptor
 from .paths import READING_METHODS, plain_path
 from .refusal import error_object
 from .sources import header_columns, header_pointer, split_headers
 from .spans import Draft
-from .tensor import Tensor, read_tensors, refuse_lookalikes, refuse_unread
+from .tensor import Tensor, read_tensors, refuse_unread
 from .tensor_rows import TensorPlace, batch_of, known_tensors, new_tensors, parse_place
 
 # Routers that take no notice of case are at large: another spelling is still the same question.
@@ -236,7 +236,7 @@ def _object(body: bytes, names: Sequence[str]) -> dict[str, Any]:
     document = parse(body)
     if type(document) is not dict:
         raise WireError(WireFault.MALFORMED, "the body must be a JSON object")
-    refuse_lookalikes(document, names, ())
+    refuse_lookalikes(document, names)
     return document
 
 

@@ -12,7 +12,7 @@ from ..problem import Problem
 from ..rows import MISSING, Change, Rows, TypedFeature, Value
 from ..yamldoc import key
 from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route
-from .document import Document, encode, parse, shown, tokens_of
+from .document import Document, encode, parse, refuse_lookalikes, shown, tokens_of
 from .row_accept import RowTypes, json_alone
 from .row_table import Layout, Path, RowTable, follow, read_table
 from .sources import header_columns, header_pointer, split_headers
@@ -170,6 +170,10 @@ class PlainCodec:
             return False
 
     def _request(self, document: Document) -> RowTable:
+        for depth, token in enumerate(self.rows):
+            parent = follow(document, self.rows[:depth])
+            if type(parent) is dict:
+                refuse_lookalikes(parent, (str(token),), self.rows[:depth])
         listed = follow(document, self.rows)
         if listed is MISSING:
             raise WireError(WireFault.MALFORMED, "the body has no rows where the policy says", pointer=shown(self.rows))

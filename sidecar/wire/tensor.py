@@ -5,13 +5,13 @@ protocols.md of KServe, "Tensor Data": row-major, nested or flat, both legal; pr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ..errors import WireError, WireFault
 from ..rows import Value
-from .document import Token, shown
+from .document import Token, refuse_lookalikes, shown
 
 FP16_MAX: Final = 65504.0
 BF16_MAX: Final = 3.3895313892515355e38
@@ -164,15 +164,6 @@ def refuse_unread(parameters: Any, path: tuple[Token, ...]) -> None:
         raise WireError(
             WireFault.UNSUPPORTED, "base64 content is not looked into", pointer=shown((*path, "content_type"))
         )
-
-
-def refuse_lookalikes(members: Mapping[str, Any], names: Sequence[str], path: tuple[Token, ...]) -> None:
-    """WireError AMBIGUOUS for `Inputs` beside `inputs`: Go's JSON decoders take either for the other."""
-    for name in members:
-        if name not in names and name.lower() in names:
-            raise WireError(
-                WireFault.AMBIGUOUS, f"a key differs from `{name.lower()}` in case only", pointer=shown((*path, name))
-            )
 
 
 def flattened(data: Sequence[Value]) -> list[Value]:

@@ -153,6 +153,7 @@ class TfServingCodec:
 
     def _request(self, body: bytes) -> RowTable:
         members = _members(body)
+        document.refuse_lookalikes(members, _REQUEST_KEYS)
         name = _one_of(members, _REQUEST_KEYS)
         if name == "examples" and "context" in members:
             raise WireError(WireFault.UNSUPPORTED, "a shared `context` is not looked into", pointer="/context")
