@@ -214,7 +214,9 @@ async def test_a26_h2c_is_ignored_and_not_forwarded(tmp_path: Path, body: bytes 
 
 
 async def test_a30_slow_and_idle_callers_are_cut(tmp_path: Path) -> None:
-    settings = GatewaySettings(head_timeout_seconds=0.3, body_timeout_seconds=0.3, keepalive_timeout_seconds=0.3)
+    settings = GatewaySettings(
+        head_timeout_seconds=0.3, body_timeout_seconds=0.3, keepalive_timeout_seconds=0.3, linger_seconds=0.2
+    )
     async with running(tmp_path, settings=settings, guards=[credit(tmp_path)]) as world, AsyncExitStack() as many:
         slow_head, body_stall, idle, silent = [await many.enter_async_context(world.connected()) for _ in range(4)]
         await slow_head.send(b"GET /x HT")

@@ -237,6 +237,7 @@ async def test_what_no_policy_covers_is_blocked_once_one_enforces(tmp_path: Path
         assert (await world.ask(request(path, CLEAN))).status == 403
         assert world.upstream.requests == []
         assert world.count(metrics.PROBLEMS, "no-policy") == 1
+        assert (world.exchange().status, world.exchange().error) == (403, "no-policy")
         for harmless in ("/v2/health/ready", "/v2/models/credit", "/docs"):
             assert (await world.ask(request(harmless), "GET")).status == 200
 
@@ -251,6 +252,26 @@ async def test_the_flag_decides_about_what_no_policy_covers(
     async with running(tmp_path, default=OK, guards=guards, unmatched=unmatched) as world:
         assert (await world.ask(request("/v2/models/other/infer", CLEAN))).status == status
         assert world.count(metrics.UNGUARDED) == (1 if status == 200 else 0)
+
+
+async def test_a_block_speaks_the_protocol_and_keeps_the_connection(tmp_path: Path) -> None:
+    async with running(tmp_path, default=OK, guards=[credit(tmp_path)]) as world, world.connected() as client:
+        for _ in range(3):
+            await client.send(request("/v2/models/other/infer", CLEAN))
+            found = await client.answer()
+            assert (found.status, list(found.json())) == (403, ["error"])
+        await client.send(request(INFER, CLEAN))
+        assert (await client.answer()).status == 200
+
+
+@pytest.mark.parametrize(
+    "method", [b"GET", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"HEAD", b"QUERY", b"post", b"REPORT"]
+)
+async def test_another_method_with_a_body_is_no_way_around(tmp_path: Path, method: bytes) -> None:
+    async with running(tmp_path, default=OK, guards=[credit(tmp_path)]) as world:
+        found = await world.ask(request(INFER, BAD, method=method), method.decode())
+        assert found.status in (400, 403, 405, 422), found.status
+        assert not any(received.body for received in world.upstream.requests)
 
 
 async def test_a_second_spelling_of_a_guarded_model_is_never_a_way_around(tmp_path: Path) -> None:
