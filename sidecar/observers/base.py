@@ -1,0 +1,101 @@
+"""The seam of the family: what an observer is given, and what it must be able to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+
+from ..exchange import Kind
+from ..journal import Cursor, Read, StatsPage, Writer
+
+
+class Book(Protocol):
+    """Policies by digest, as they were published: records are read with the policy of their day."""
+
+    def guard(self, digest: str) -> Any | None:
+        """The compiled `guard.Guard` of a digest, or None where its policy is not known (yet)."""
+        ...
+
+    def document(self, digest: str) -> Mapping[str, Any] | None:
+        """The resolved policy as plain values."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the cold process gives each observer. `section` is the observer's own part of the resolved settings."""
+
+    data: Path
+    journal: Path
+    replica: str
+    environment: str
+    book: Book
+    stats: StatsPage
+    cold: Writer  # the `cold` stream: shadow answers, transitions
+    log: Callable[[str, Mapping[str, Any]], None]
+    section: Any = None
+
+
+class Observer(Protocol):
+    """One reader of the journal. Only `open`, `take` and `commit` may wait; none may block the loop for long."""
+
+    kind: ClassVar[str]
+    kinds: ClassVar[frozenset[Kind]]  # the frames it wants
+    commit_seconds: float  # how often `commit` is called while there is something to commit
+
+    async def open(self) -> Cursor:
+        """Restore the last committed state and say where to read on."""
+        ...
+
+    async def take(self, batch: Sequence[Read]) -> None:
+        """Fold frames into the state; at most a few hundred at a time. An exception restarts the observer."""
+        ...
+
+    async def commit(self, cursor: Cursor) -> None:
+        """Make all that was taken durable together with the cursor: after a crash it is neither lost nor counted twice."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of sockets and files."""
+        ...
+
+
+class StateFile:
+    """State and cursor in one file, replaced as a whole: temporary file, fsync, rename, fsync of the folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def load(self) -> tuple[Cursor, bytes]:
+        """The last commit; an empty cursor and b"" where there is none. JournalError for a file that is not one."""
+        try:
+            raw = self.path.read_bytes()
+        except FileNotFoundError:
+            return Cursor(), b""
+        plain, state = msgspec.msgpack.decode(raw, type=tuple[dict[str, Any], bytes])
+        return Cursor.from_plain(plain), state
+
+    def save(self, cursor: Cursor, state: bytes) -> None:
+        """Replace the last commit."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = self.path.with_suffix(".new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(msgspec.msgpack.encode((cursor.to_plain(), state)))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self.path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
