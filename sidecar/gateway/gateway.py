@@ -305,10 +305,13 @@ class Gateway:
             retry_after_seconds=_RETRY_AFTER_SECONDS,
         )  # fmt: skip
 
-    def identity_word(self, guard: Guard) -> str:
-        """match | mismatch | unstated."""
+    def identity_word(self, guard: Guard, stated_version: str) -> str:
+        """match | mismatch | unstated: the answer's own version speaks where the server's metadata say nothing."""
         state = self._models.get(guard.identity.name)
-        return state.identity if state is not None else "unstated"
+        word = state.identity if state is not None else "unstated"
+        if word == "unstated" and stated_version and stated_version in guard.identity.model_versions:
+            return "match"
+        return word
 
     def other_protocol(self, mode: str) -> Verdict:
         """A second spelling of a guarded route: the policy cannot read it, so it is never a way around the contract."""

@@ -169,7 +169,7 @@ def pack_exchange(call: Call, total_ns: int) -> tuple[tuple[Any, ...], tuple[byt
         *line.facts,
         call.model_version,
         call.version_source,
-        gateway.identity_word(call.guard) if call.guard is not None else "",
+        gateway.identity_word(call.guard, call.model_version) if call.guard is not None else "",
         call.mode,
         *(_CLEAN if verdict is ACCEPTED else _judgement(verdict)),
         call.rows,
