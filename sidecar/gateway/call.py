@@ -49,6 +49,7 @@ class Call:
     response_edits: tuple[Span, ...] = ()
     request_payload = b""
     response_payload = b""
+    reply_coding = ""  # of the payload: who reads the record must undo it
     fallback_rows: tuple[int, ...] = ()
     error = ""
     streamed = False

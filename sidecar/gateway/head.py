@@ -201,6 +201,7 @@ class HeadReader:
         elif field is _Field.CONTENT_ENCODING:
             coding = value.decode("latin-1").strip().lower()
             head.content_encoding = f"{head.content_encoding}, {coding}" if head.content_encoding else coding
+            head.recorded.append(("content-encoding", coding[:256]))
             head.lines.append(line)
         elif field is _Field.BINARY:
             # Triton's binary tensor extension: how much of the body is JSON, and 0 means none of it

@@ -270,6 +270,7 @@ class JudgedCall(Call):
         now = perf_counter_ns()
         self.upstream_ns = now - self.sent_ns
         out = self._out
+        self.reply_coding = head.coding
         self.response_payload = body = out[0] if len(out) == 1 else b"".join(out)
         status = head.status
         if not 200 <= status < 300:

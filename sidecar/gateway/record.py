@@ -187,7 +187,7 @@ def pack_exchange(call: Call, total_ns: int) -> tuple[tuple[Any, ...], tuple[byt
         head.caller,
         call.connection.peer,
         head.recorded,
-        (),
+        (("content-encoding", call.reply_coding),) if call.reply_coding else (),
         call.request_bytes,
         call.response_bytes,
         sent_digest,

@@ -117,6 +117,8 @@ async def test_a19_a_judged_gzip_answer_is_checked_and_passed_as_it_is(tmp_path:
     async with running(tmp_path, {INFER: replies(answer(good, headers=fields))}, guards=[credit(tmp_path)]) as world:
         found = await world.ask(request(INFER, CLEAN))
         assert (found.status, found.body, found.value("x-contract-verdict")) == (200, good, "ok")
+        assert world.payloads() == (CLEAN, good)
+        assert world.exchange().response_headers == (("content-encoding", "gzip"),)
         world.upstream.scripts[INFER] = replies(answer(bad, headers=fields))
         assert (await world.ask(request(INFER, CLEAN))).status == 502
 

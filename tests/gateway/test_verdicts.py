@@ -209,6 +209,7 @@ async def test_a_repaired_coded_body_stays_coded(tmp_path: Path) -> None:
     async with running(tmp_path, default=OK, guards=[credit(tmp_path)]) as world:
         found = await world.ask(request(INFER, gzip.compress(REPAIRABLE), b"Content-Encoding: gzip"))
         assert (found.status, found.value("x-contract-verdict")) == (200, "repaired;rows=1")
+        assert ("content-encoding", "gzip") in world.exchange().request_headers
         sent = gzip.decompress(bytes(world.upstream.received.body))
         assert json.loads(sent)["inputs"][0]["data"] == [30, 0.0]
 
