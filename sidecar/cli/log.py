@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from ..errors import JournalError
-from ..exchange import Kind
+from ..exchange import Close, Kind, Open
 from ..journal.frame import Damage, Frame, Incomplete
 from ..journal.lock import is_written
 from ..journal.reader import Reader
 from ..journal.segment import PREAMBLE_BYTES, Segment, list_segments, list_streams, open_segment, read_items
-from .record_lines import as_plain, as_text, matches, parse_since, stamp, wall_ns
+from .record_lines import as_plain, as_text, decoded, matches, parse_since, record_ns, stamp
 
 _FOLLOW_SECONDS: Final = 0.2
 _YES, _FOUND, _CANNOT = 0, 1, 2
@@ -148,16 +148,23 @@ def _describe(segment: Segment, look: _Look) -> dict[str, Any]:
 
 def _verify(directory: Path, out: TextIO, *, as_json: bool) -> int:
     found: list[dict[str, Any]] = []
+    interrupted: list[dict[str, Any]] = []
     records = segments = 0
+    serving = False
     for stream in list_streams(directory):
         written = is_written(directory / stream)
+        serving = serving or written
         previous: _Look | None = None
+        opened: dict[str, str] = {}
+        closed: set[str] = set()
         for segment in list_segments(directory, stream):
             look = _look(segment, written=written)
             if look is None:
                 continue  # removed while we look
             segments += 1
             records += look.records
+            opened |= look.opened
+            closed |= look.closed
             found += [{"stream": stream, "segment": segment.name, **item} for item in look.damage]
             if previous is not None and look.first_record is not None:
                 missing = look.first_record - previous.end_record
@@ -165,12 +172,21 @@ def _verify(directory: Path, out: TextIO, *, as_json: bool) -> int:
                     reason = f"{missing} records are missing before this segment"
                     found.append({"stream": stream, "segment": segment.name, "offset": 0, "end": 0, "reason": reason})
             previous = look if look.first_record is not None else None
+        interrupted += [
+            {"stream": stream, "prediction_id": prediction_id, "request_id": request_id}
+            for prediction_id, request_id in opened.items()
+            if prediction_id not in closed
+        ]
     if as_json:
-        json.dump({"segments": segments, "records": records, "damage": found}, out, indent=2)
+        answer = {"segments": segments, "records": records, "damage": found, "interrupted": interrupted}
+        json.dump(answer, out, indent=2)
         out.write("\n")
     else:
         for item in found:
             out.write(f"{item['stream']}/{item['segment']} bytes {item['offset']}-{item['end']}: {item['reason']}\n")
+        if interrupted:
+            running = " (or still running)" if serving else ""
+            out.write(f"{len(interrupted)} streamed answers began and have no end: interrupted{running}\n")
         out.write(f"{segments} segments, {records} good records, {len(found)} damaged places\n")
     return _FOUND if found else _YES
 
@@ -185,6 +201,8 @@ class _Look:
         self.first_unix_ns: int | None = None
         self.last_unix_ns: int | None = None
         self.damage: list[dict[str, Any]] = []
+        self.opened: dict[str, str] = {}  # prediction id → request id of streamed answers that began here
+        self.closed: set[str] = set()
 
 
 def _look(segment: Segment, *, written: bool) -> _Look | None:
@@ -209,10 +227,15 @@ def _look(segment: Segment, *, written: bool) -> _Look | None:
             if isinstance(item, Frame):
                 look.records += 1
                 look.end_record += 1
-                stamp = wall_ns(item.kind, item.meta)
-                if stamp is not None:
-                    look.first_unix_ns = min(stamp, look.first_unix_ns or stamp)
-                    look.last_unix_ns = max(stamp, look.last_unix_ns or stamp)
+                record = decoded(item.kind, item.meta)
+                moment = record_ns(record)
+                if moment is not None:
+                    look.first_unix_ns = min(moment, look.first_unix_ns or moment)
+                    look.last_unix_ns = max(moment, look.last_unix_ns or moment)
+                if isinstance(record, Open):
+                    look.opened[record.prediction_id] = record.request_id
+                elif isinstance(record, Close):
+                    look.closed.add(record.exchange.prediction_id)
             elif isinstance(item, Damage):
                 look.damage.append({"offset": item.offset, "end": item.end, "reason": item.reason})
             elif isinstance(item, Incomplete):

@@ -38,10 +38,10 @@ def record_ns(record: msgspec.Struct | None) -> int | None:
     return None
 
 
-def wall_ns(kind: int, meta: bytes) -> int | None:
-    """As `record_ns`, of an encoded record; None for one this version cannot decode."""
+def decoded(kind: int, meta: bytes) -> msgspec.Struct | None:
+    """The record; None for one this version cannot decode."""
     try:
-        return record_ns(exchange.decode(kind, meta))
+        return exchange.decode(kind, meta)
     except (KeyError, ValueError, msgspec.MsgspecError):
         return None
 

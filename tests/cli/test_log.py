@@ -164,6 +164,25 @@ def test_a_record_being_written_is_no_damage(tmp_path: Path) -> None:
     assert run("verify", "--data", str(tmp_path)) == 1
 
 
+def test_streams_without_an_end_are_interrupted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    writer = Writer(tmp_path / "journal", "hot-0", JournalSettings(), StatsPage(), identity={})
+    for number in range(3):
+        exchange = an_exchange(number, streamed=True)
+        opening = Open(
+            prediction_id=exchange.prediction_id, request_id=exchange.request_id, started_unix_ns=START,
+            trace_id="t", method="POST", target="/",
+        )  # fmt: skip
+        writer.append(Kind.OPEN, encode(opening))
+        if number != 1:
+            writer.append(Kind.CLOSE, encode(Close(exchange=exchange)))
+    assert run("verify", "--data", str(tmp_path)) == 0
+    assert "1 streamed answers began and have no end: interrupted (or still running)\n" in capsys.readouterr().out
+    writer.close()
+    assert run("verify", "--data", str(tmp_path), "--format", "json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["interrupted"] == [{"stream": "hot-0", "prediction_id": "p-1", "request_id": "r-1"}]
+
+
 def test_a_segment_taken_away_from_the_middle_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(3):
         writer = Writer(tmp_path / "journal", "hot-0", JournalSettings(), StatsPage(), identity={})

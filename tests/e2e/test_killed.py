@@ -64,6 +64,9 @@ class Trial:
         kinds = [json.loads(line)["kind"] for line in exported.stdout.splitlines()]
         assert len(kinds) == books.records
         assert kinds.count("exchange") + kinds.count("close") == len(books.exchanges)
+        verified = sidecar_command("log", "verify", "--data", str(data), "--format", "json")
+        told = {stream["request_id"] for stream in json.loads(verified.stdout)["interrupted"]}
+        assert told == {opening.request_id for opening in books.interrupted}
         assert books.damaged <= kills, "a killed writer leaves at most one half frame"
         assert not books.gaps
         slowest = f", slowest recovery {max(self.recovery_seconds):.2f} s" if self.recovery_seconds else ""
