@@ -34,6 +34,7 @@ _REJECT, _FALLBACK, _REPAIR, _WARN = 4, 3, 2, 1
 # Codes travel in headers, metrics and records; a name that a caller made up must not.
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
 _NAME_LENGTH: Final = 64
+_LISTED_LENGTH: Final = 256  # of a feature's name where it is told: a caller may have made it up
 
 
 class _Found(NamedTuple):
@@ -163,7 +164,7 @@ def _listed(found: list[_Found], rows: Rows) -> tuple[Violation, ...]:
         [
             Violation(
                 one.code,
-                one.feature,
+                one.feature[:_LISTED_LENGTH],
                 one.row,
                 rows.pointer(one.feature, one.row) if one.in_body else "",
                 one.action,

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from ..errors import WireError, WireFault
 from ..rows import MISSING, Change, Value
-from .document import Document, Token, encode, pointer_to, shown
+from .document import Document, Token, encode, shown
 from .spans import Draft
 
 Path: TypeAlias = tuple[Token, ...]
@@ -84,14 +84,14 @@ class RowTable:
         return {name: _column(self.rows, path) for name, path in self.paths.items()}
 
     def place(self, name: str, row: int) -> Path:
-        """The path of a cell in the body."""
-        path = self.paths[name]
+        """The path of a cell in the body; a name that nobody asked for is a member of its row."""
+        path = self.paths.get(name, (name,))
         own: Path = () if path is _NOWHERE else path
         return (*self.base, *own) if self.single else (*self.base, row, *own)
 
     def pointer(self, name: str, row: int) -> str:
         """RFC 6901 in the body as sent."""
-        return pointer_to(self.place(name, row))
+        return shown(self.place(name, row))
 
     def unknown(self, known: Collection[str]) -> dict[str, Sequence[int]]:
         """Members of object rows that nobody asked for → the rows that have them."""
@@ -120,10 +120,11 @@ class RowTable:
             if change.value is MISSING:
                 removed[change.feature] = removed.get(change.feature, 0) + 1
         for change in changes:
-            if change.feature not in self.paths or self.paths[change.feature] is _NOWHERE:
+            unknown = change.feature not in self.paths
+            path = self.paths.get(change.feature, (change.feature,))
+            if path is _NOWHERE or (unknown and not self._has(change.row, change.feature)):
                 continue
             place = self.place(change.feature, change.row)
-            path = self.paths[change.feature]
             if change.value is not MISSING:
                 draft.set(place, self.encode(change.value))
             elif path and (removed[change.feature] == self.count or self._in_object(path, change.row)):
@@ -134,6 +135,9 @@ class RowTable:
             draft.remove((*self.base, row))
         for position, values in (insert or {}).items():
             draft.insert(self.base, position, self.encode(self.new_row(values)))
+
+    def _has(self, row: int, name: str) -> bool:
+        return self.form is Form.OBJECT and name in self.rows[row]
 
     def _in_object(self, path: Path, row: int) -> bool:
         return type(follow(self.rows[row], path[:-1])) is dict

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from ..errors import WireError, WireFault
 from ..rows import MISSING, Change, Value
-from .document import encode, pointer_to, shown
+from .document import encode, shown
 from .spans import Draft
 from .tensor import INTEGER_RANGES, Tensor, datatype_of, flattened
 
@@ -59,7 +59,7 @@ class TensorRows:
         """RFC 6901; the list of tensors itself for a tensor that is not there."""
         place = self._place(feature)
         tensor = self.tensors.get(place.tensor)
-        return pointer_to((self.key,) if tensor is None else tensor.place(row, place.column))
+        return shown((self.key,) if tensor is None else tensor.place(row, place.column))
 
     def _place(self, feature: str) -> TensorPlace:
         """Where a feature is; a name that nobody asked for is a tensor of its own."""

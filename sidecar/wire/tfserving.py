@@ -194,7 +194,7 @@ class ColumnTable(RowTable):
         lists: Mapping[str, Any] = self.rows[0]
         cells: dict[str, dict[int, Value]] = {}
         for change in changes:
-            if change.feature in self.paths:
+            if change.feature in self.paths or change.feature in lists:
                 cells.setdefault(change.feature, {})[change.row] = change.value
         for name, values in cells.items():
             if all(value is MISSING for value in values.values()) and len(values) == self.count:

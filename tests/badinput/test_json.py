@@ -1,4 +1,4 @@
-"""B32: whatever is not JSON never reaches a model behind an enforcing policy, and always does behind an observing one."""
+"""B32: what is not JSON never reaches a model behind an enforcing policy, and always does behind an observing one."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ NUMBERS: dict[str, tuple[str, str]] = {
 # Where a protocol itself says otherwise: TensorFlow Serving has the bare tokens, tensors have no cells that are lists.
 OWN: dict[str, dict[str, tuple[str, str]]] = {
     "oip": {"[1]": (SHAPE, SHAPE), "{}": (SHAPE, SHAPE)},
-    "tfserving": {name: ("whole.finite", "real.finite") for name in ("NaN", "Infinity", "-Infinity")}
+    "tfserving": dict.fromkeys(("NaN", "Infinity", "-Infinity"), ("whole.finite", "real.finite"))
     | {"1,5": (SYNTAX, SYNTAX)},
     "json": {"1,5": (SYNTAX, SYNTAX)},
 }

@@ -18,7 +18,7 @@ from sidecar.guard import Guard
 from sidecar.rows import Rows
 from sidecar.wire import HeaderLookup
 from tests.badinput.desk import BAD_ROW, CLEAN_ROW, PROTOCOLS, bound, port, post, refused, tensor
-from tests.kit.client import request
+from tests.kit.client import eventually, request
 from tests.kit.guards import BrokenCodec
 from tests.kit.running import running
 from tests.kit.upstream import answer, replies
@@ -230,9 +230,7 @@ async def test_b34_others_are_answered_while_a_long_body_is_judged(tmp_path: Pat
     good = replies(answer(PROTOCOLS["matrix"].reply([0.5])))
     async with running(tmp_path, default=good, guards=[slow]) as world:
         asking = asyncio.ensure_future(world.ask(post("matrix", body, *fields)))
-        while not codec.threads:
-            assert not asking.done()
-            await asyncio.sleep(0)
+        await eventually(lambda: codec.threads)
         assert (await world.ask(request("/ping"), "GET")).status == 200
         assert (await world.ask(post("matrix", PROTOCOLS["matrix"].write([BAD_ROW])))).status == 422
         assert not asking.done()
@@ -248,10 +246,8 @@ async def test_b34_a_caller_who_leaves_while_being_judged_is_forgotten(tmp_path:
     async with running(tmp_path, guards=[slow]) as world:
         async with world.connected() as client:
             await client.send(post("matrix", LONG["a long body"][0]))
-            while not codec.threads:
-                await asyncio.sleep(0)
-        while world.gateway.in_flight:
-            await asyncio.sleep(0)
+            await eventually(lambda: codec.threads)
+        await eventually(lambda: not world.gateway.in_flight)
         codec.go_on.set()
         assert (await world.ask(post("matrix", PROTOCOLS["matrix"].write([BAD_ROW])))).status == 422
         assert world.upstream.requests == [] and world.gateway.buffered_bytes == 0
