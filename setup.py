@@ -27,6 +27,7 @@ HOT = [
     "sidecar/gateway/judged.py",
     "sidecar/gateway/record.py",
     "sidecar/gateway/trace.py",
+    "sidecar/gateway/turns.py",
     "sidecar/guard.py",
     "sidecar/journal/frame.py",
     "sidecar/telemetry/metrics.py",

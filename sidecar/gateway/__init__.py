@@ -2,8 +2,8 @@
 
     data_received → limits → guard(input) → UPSTREAM → guard(output) → journal → respond
 
-`connection` has one parser per caller's connection, `call` relays one exchange, `judged` decides about one, `respond`
-is the one place where errors become HTTP, `record` what is told of it, `gateway` the floor they share.
+`turns` keeps a connection's calls in order, `connection` parses them, `call` relays one exchange, `judged` decides
+about one, `respond` is the one place where errors become HTTP, `record` what is told of it, `gateway` the floor.
 Never: a thread on the common path, a task per request, a second send of anything, a status chosen outside `respond`.
 """
 

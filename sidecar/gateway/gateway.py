@@ -28,6 +28,7 @@ from .internal import PREFIX, internal_call
 from .judged import JudgedCall
 from .settings import STAMPS, GatewaySettings
 from .target import Target, read_target
+from .turns import Turns
 
 _TICK_SECONDS: Final = 0.1
 _MAX_CACHED_TARGETS: Final = 4096
@@ -91,7 +92,7 @@ class Gateway:
         self.timed = self.sheds = False
         self._limit(settings)
         self.waits_for_disk = settings.durability == "fsync"
-        self.connections: set[Connection] = set()
+        self.connections: set[Turns] = set()
         self.calls: set[Call] = set()
         self.buffered_bytes = 0
         self.draining = False
