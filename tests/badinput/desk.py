@@ -108,8 +108,8 @@ BAD_ROW: Row = {"age": 130, "income": 1000.5}
 
 def bound(tmp_path: Path, protocol: str, mode: str = "enforce", features: str = FEATURES + PREDICTION) -> Guard:
     """The guard of the credit model under one protocol."""
-    text = policy(f"mode: {mode}\nerrors: full\n" + features, model=PROTOCOLS[protocol].model)
-    return guard(tmp_path, text)
+    told = "" if "errors:" in features else "errors: full\n"
+    return guard(tmp_path, policy(f"mode: {mode}\n{told}{features}", model=PROTOCOLS[protocol].model))
 
 
 def judged(body: bytes, by: Guard, *, coding: str = "") -> Any:
