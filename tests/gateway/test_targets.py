@@ -89,7 +89,7 @@ async def test_a08_refused_or_the_same_bytes_that_the_policy_matched(
         found = await world.ask(request(path.encode("latin-1")), "GET")
         if found.status == 200:
             assert [target.decode("latin-1") for target in world.upstream.targets] == [path]
-            assert [exchange.target for exchange in world.exchanges()] == [path]
+            assert world.exchanges()[-1].target == path
         else:
             assert found.status == 400
             assert world.upstream.requests == []
