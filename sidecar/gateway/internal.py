@@ -67,7 +67,6 @@ class FeedbackCall(InternalCall):
         for item, payload in batch.items:
             if gateway.journal.append(Kind.FEEDBACK, encode(item), (payload,)):
                 written += 1
-        gateway.counts.feedback(written, 0, len(batch.rejected))
         if written < len(batch.items):
             self.refuse(
                 Problem(
@@ -81,9 +80,11 @@ class FeedbackCall(InternalCall):
             return
         document = {"accepted": written, "pending": 0, "rejected": batch.rejected}
         body = json.dumps(document).encode()
-        gateway.journal.sync_now(lambda durable: self._synced(body, durable))
+        gateway.journal.sync_now(lambda durable: self._synced(body, written, len(batch.rejected), durable))
 
-    def _synced(self, body: bytes, durable: bool) -> None:
+    def _synced(self, body: bytes, accepted: int, rejected: int, durable: bool) -> None:
+        if durable:  # what is not kept was not accepted, whatever is in the page cache
+            self.gateway.counts.feedback(accepted, 0, rejected)
         if self.finished:
             return
         if durable:
