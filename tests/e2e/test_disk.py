@@ -241,3 +241,4 @@ class TestSync:
                 for _ in range(3):
                     assert feedback(sidecar, "one").status_code == 503
             assert feedback(sidecar, "one").status_code == 202
+            assert sidecar.metric('sidecar_feedback_items_total{result="accepted"}') == 1, "what got a 202, alone"
