@@ -223,8 +223,7 @@ class JudgedCall(Call):
         super().reply_head(head)
         if head.streams and self._holding and self.judge.checks_reply and 200 <= head.status < 300:
             # after the stamps, which speak of the input: nobody looks into what is streamed
-            unchecked = Verdict(Outcome.UNCHECKED, Outcome.UNCHECKED, reason="stream")
-            self.verdict = record.both(self.verdict or ACCEPTED, unchecked)
+            self.verdict = record.both(self.verdict or ACCEPTED, Verdict(Outcome.UNCHECKED, reason="stream"))
 
     def reply_body(self, data: bytes) -> None:
         head = self._reply
@@ -354,7 +353,13 @@ class JudgedCall(Call):
                 self.gateway.counts.upstream_error(fault)
                 self._leg = None
                 return
+        self._not_looked_at(fault.value)
         super().reply_failed(fault, message)
+
+    def _not_looked_at(self, why: str) -> None:
+        """There was no whole answer to judge: never `ok`."""
+        if self.verdict is ACCEPTED:
+            self.verdict = Verdict(Outcome.UNCHECKED, reason=why)
 
     def _may_fall_back(self, reason: str) -> bool:
         if self.mode != Mode.ENFORCE or reason not in self.judge.contract.fallback_on or not self._holding:

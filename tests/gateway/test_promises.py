@@ -262,7 +262,7 @@ async def test_p2_a_journal_that_cannot_be_written_delays_nobody(tmp_path: Path)
         assert world.count(metrics.JOURNAL_DROPPED, "closed") == 5
 
 
-async def test_p5_and_p3_an_error_of_the_model_passes_as_it_is(tmp_path: Path) -> None:
+async def test_a_failing_model_an_error_of_the_model_passes_as_it_is(tmp_path: Path) -> None:
     async with running(tmp_path, default=replies(answer(b"oh no", 500)), guards=[credit(tmp_path)]) as world:
         found = await world.ask(request(INFER, CLEAN))
         assert (found.status, found.body) == (500, b"oh no")
