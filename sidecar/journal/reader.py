@@ -7,7 +7,7 @@ and stepped over; what retention removed before it was read is counted as `lagge
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -89,7 +89,7 @@ class Reader:
             {name: Position(place.segment, place.offset, place.number) for name, place in self._places.items()}
         )
 
-    def read(self, limit: int | None = None) -> Iterator[Read]:
+    def read(self, limit: int | None = None) -> Generator[Read, None, None]:
         """What is there now, at most `limit` records; what is written while we read may wait for the next call."""
         left = limit
         for stream in list_streams(self._directory):

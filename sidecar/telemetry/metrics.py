@@ -94,8 +94,8 @@ def _counter(name: str, text: str, **labels: Sequence[str]) -> Metric:
     return _declare("counter", name, text, labels)
 
 
-def _gauge(name: str, text: str, *, merge: Merge = "sum") -> Metric:
-    return _declare("gauge", name, text, {}, merge=merge)
+def _gauge(name: str, text: str, *, merge: Merge = "sum", **labels: Sequence[str]) -> Metric:
+    return _declare("gauge", name, text, labels, merge=merge)
 
 
 def _histogram(name: str, text: str, bounds_seconds: Sequence[float]) -> Metric:
@@ -217,6 +217,33 @@ FEEDBACK = _counter(
 READY = _gauge("sidecar_ready", "1 while serving is possible, as /readyz says.", merge="max")
 WORKERS_READY = _gauge("sidecar_workers_ready", "Serving processes that accept connections.", merge="max")
 WORKER_RESTARTS = _counter("sidecar_worker_restarts_total", "Serving processes that died and were started again.")
+COLD_RESTARTS = _counter("sidecar_cold_restarts_total", "Times the observers' process died and was started again.")
+OBSERVER_RUNNING = _gauge("sidecar_observer_running", "1 while the observer reads.", merge="max", observer=OBSERVERS)
+OBSERVER_LAG_SECONDS = _gauge(
+    "sidecar_observer_lag_seconds",
+    "How long ago the observer had read all there was; 0 while it has.",
+    merge="max",
+    observer=OBSERVERS,
+)
+OBSERVER_LAG_BYTES = _gauge(
+    "sidecar_observer_lag_bytes", "Bytes of the journal not read yet.", merge="max", observer=OBSERVERS
+)
+OBSERVER_RECORDS = _counter("sidecar_observer_records_total", "Records handed to the observer.", observer=OBSERVERS)
+OBSERVER_ERRORS = _counter(
+    "sidecar_observer_errors_total",
+    "Times the observer failed and was started again from its last commit.",
+    observer=OBSERVERS,
+)
+OBSERVER_LAGGED_OUT = _counter(
+    "sidecar_observer_lagged_out_total",
+    "Records that were removed before the observer came to them.",
+    observer=OBSERVERS,
+)
+OBSERVER_UNREADABLE = _counter(
+    "sidecar_observer_unreadable_total",
+    "Stretches of the journal that the observer had to step over.",
+    observer=OBSERVERS,
+)
 
 TABLE: Final[tuple[Metric, ...]] = tuple(_table)
 COUNTER_SLOTS: Final = _next_slot["counters"]
