@@ -96,6 +96,9 @@ class Exchange(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     delivered: Any = None  # fallback or perturbed values, when they differ from the model's
     fallback_rows: tuple[int, ...] = ()
     streamed: bool = False
+    repaired_rows: int = 0
+    upstream: str = ""  # the model server's address: where the call went, or would have gone
+    sent_ns: int = 0  # from the start to the call upstream; 0 = nothing was sent
 
 
 class Open(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -162,12 +165,68 @@ class Gap(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     reason: str
 
 
+class ShadowScore(msgspec.Struct, frozen=True, array_like=True):
+    """How one output of one unit compared: `score` in [-1, 1], positive = the candidate is worse or further away."""
+
+    unit: str  # keyed hash: the same unit has the same name in every record of one policy
+    output: str
+    score: float  # mean over the unit's rows
+    agrees: bool  # in every row, within the tolerance
+    difference: float  # largest, in the output's own unit; 1.0 where there is no size to speak of
+    rows: int
+
+
+class ShadowDifference(msgspec.Struct, frozen=True, array_like=True):
+    """One place where candidate and primary differ beyond tolerance (at most 20 a record); never the values."""
+
+    output: str
+    path: str  # inside the output, as a JSON Pointer; "" = all of it
+    row: int
+    type: str  # value | type | shape | missing | extra | not_finite
+
+
+class Shadow(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """What became of one copy of a request, one record per sampled exchange and candidate (`cold` stream).
+
+    The payload is the candidate's answer, up to the cap. `run` names the comparison's settings: scores of different
+    runs are never added up. What `outcome` may be: `shadow.Outcome`; `not_sampled` is counted, never recorded.
+    """
+
+    prediction_id: str
+    request_id: str
+    policy: str
+    policy_digest: str
+    candidate: str
+    run: str
+    outcome: str
+    at_unix_ns: int  # when it was known
+    sent_unix_ns: int = 0  # 0 = never sent
+    status: int = 0  # the candidate's; 0 = no answer
+    error: str = ""  # UpstreamFault, answer_too_large, or why it was dropped
+    latency_ns: int = 0  # from sending to the answer's last byte, or to giving up
+    primary_ns: int = 0  # the live leg's, for readers; never compared with `latency_ns`
+    trace_id: str = ""  # the copy's own trace; its link is the exchange's
+    span_id: str = ""
+    link_trace_id: str = ""
+    link_span_id: str = ""
+    rows: int = 0
+    units: tuple[str, ...] = ()  # sampled in this exchange
+    scores: tuple[ShadowScore, ...] = ()
+    differences: tuple[ShadowDifference, ...] = ()
+    differences_total: int = 0
+    model_version: str = ""  # as the candidate stated it
+    coding: str = ""  # content coding of the payload
+    answer_bytes: int = 0
+    answer_digest: str = ""  # when the answer was too large to keep
+
+
 RECORD_TYPES: Final[dict[Kind, type[msgspec.Struct]]] = {
     Kind.EXCHANGE: Exchange,
     Kind.OPEN: Open,
     Kind.CLOSE: Close,
     Kind.FEEDBACK: Feedback,
     Kind.POLICY: PolicyPublished,
+    Kind.SHADOW: Shadow,
     Kind.TRANSITION: Transition,
     Kind.GAP: Gap,
 }

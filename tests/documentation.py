@@ -17,6 +17,7 @@ from sidecar.policy import Policy
 from sidecar.policy.platform import Platform
 from sidecar.runtime.settings import SETTINGS
 from sidecar.telemetry.metrics import TABLE
+from sidecar.telemetry.series import RECORD_TABLE
 from sidecar.yamldoc import schema_of
 
 from . import policy_reference
@@ -64,6 +65,7 @@ def flags() -> str:
 def metrics() -> str:
     """Every metric family."""
     rows = [(f"`{each.name}`", each.type, ", ".join(name for name, _ in each.labels), each.help) for each in TABLE]
+    rows += [(f"`{each.name}`", each.type, ", ".join(each.labels), each.help) for each in RECORD_TABLE]
     return table(("metric", "type", "labels", "what"), rows)
 
 

@@ -197,6 +197,9 @@ def pack_exchange(call: Call, total_ns: int) -> tuple[tuple[Any, ...], tuple[byt
         None,
         call.fallback_rows,
         call.streamed,
+        verdict.repaired_rows if verdict is not None else 0,
+        line.pool.address.url,
+        call.sent_ns - call.started_ns if call.sent_ns else 0,
     )
     return fields, (sent, received) if sent or received else ()
 

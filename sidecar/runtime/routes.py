@@ -18,6 +18,7 @@ from .health import JSON, TEXT, Answer, Request, Route
 from .readiness import Readiness
 
 _READY: Final = {True: 200, False: 503}
+_BUILD: Final = {"version": __version__}
 
 
 def health_routes(data: Path, readiness: Callable[[], Readiness]) -> dict[str, Route]:
@@ -44,8 +45,10 @@ def health_routes(data: Path, readiness: Callable[[], Readiness]) -> dict[str, R
 
     def metrics(request: Request) -> Answer:
         readings, _ = read_pages(data)
-        text = exposition.render_prometheus([reading.values for reading in readings], info={"version": __version__})
-        return Answer(200, exposition.CONTENT_TYPE, text + _policies(readiness()))
+        pages = [reading.values for reading in readings]
+        accept = request.headers.get("accept", "")
+        content_type, text = exposition.render(accept, pages, policies_in_force(readiness()), info=_BUILD)
+        return Answer(200, content_type, text)
 
     return {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
 
@@ -89,22 +92,19 @@ def _local(host: str) -> bool:
         return False
 
 
-def _policies(now: Readiness) -> bytes:
+def policies_in_force(now: Readiness) -> list[exposition.Family]:
     """Per policy, so not of the fixed page: which is in force, and is it ready."""
-    lines = [
-        "# HELP sidecar_policy_info The policies in force.",
-        "# TYPE sidecar_policy_info gauge",
-        *(
-            f'sidecar_policy_info{{policy="{p.name}",version="{p.version}",digest="{p.digest}",mode="{p.mode}",'
-            f'identity="{p.identity}"}} 1'
-            for p in now.policies
-        ),
-        "# HELP sidecar_policy_ready 1 while requests of this policy can be served.",
-        "# TYPE sidecar_policy_ready gauge",
-        *(f'sidecar_policy_ready{{policy="{p.name}"}} {int(p.ready)}' for p in now.policies),
-        "",
+    described: list[tuple[tuple[str, ...], exposition.Value]] = [
+        ((p.name, p.version, p.digest, p.mode, p.identity), 1) for p in now.policies
     ]
-    return "\n".join(lines).encode()
+    labels = ("policy", "version", "digest", "mode", "identity")
+    ready: list[tuple[tuple[str, ...], exposition.Value]] = [((p.name,), int(p.ready)) for p in now.policies]
+    return [
+        exposition.Family("sidecar_policy_info", "info", "The policies in force.", labels, described),
+        exposition.Family(
+            "sidecar_policy_ready", "gauge", "1 while requests of this policy can be served.", ("policy",), ready
+        ),
+    ]
 
 
 def _pretty(value: object) -> bytes:

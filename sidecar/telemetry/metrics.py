@@ -106,7 +106,7 @@ def _histogram(name: str, text: str, bounds_seconds: Sequence[float]) -> Metric:
 _CALL_SECONDS: Final = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60,
 )  # fmt: skip
-_WORK_SECONDS: Final = (
+WORK_SECONDS: Final = (
     25e-6, 50e-6, 75e-6, 100e-6, 150e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 100e-3, 1,
 )  # fmt: skip
 _WRITE_SECONDS: Final = (5e-6, 10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 1e-3, 5e-3, 10e-3, 50e-3, 100e-3, 1, 10)
@@ -127,7 +127,9 @@ WOULD_REFUSE_REASONS: Final = (
 )  # fmt: skip
 JOURNAL_DROP_REASONS: Final = ("disk_full", "file_limit", "io_error", "too_large", "closed", "other")
 REMOVAL_REASONS: Final = ("aged", "over_cap")
-OBSERVERS: Final = ("traces", "metrics", "shadow", "archive", "forward", "profiles", "loops", "other")
+OBSERVERS: Final = ("traces", "metrics", "access", "shadow", "archive", "forward", "profiles", "loops", "other")
+SPAN_DROP_REASONS: Final = ("refused", "partly_refused", "too_large", "unreachable")
+EXPORT_RESULTS: Final = ("taken", "refused", "busy", "unreachable")
 
 REQUESTS = _counter("sidecar_requests_total", "Requests answered, by what the contract did.", outcome=OUTCOMES)
 RESPONSES = _counter("sidecar_responses_total", "Answers sent to callers, by class of status.", code_class=CODE_CLASSES)
@@ -160,15 +162,15 @@ UPSTREAM_SECONDS = _histogram(
     "sidecar_upstream_duration_seconds", "From sending to the model server to its answer's last byte.", _CALL_SECONDS
 )
 OVERHEAD_SECONDS = _histogram(
-    "sidecar_overhead_seconds", "What the sidecar itself added to a request, upstream time taken off.", _WORK_SECONDS
+    "sidecar_overhead_seconds", "What the sidecar itself added to a request, upstream time taken off.", WORK_SECONDS
 )
 CONTRACT_SECONDS = _histogram(
-    "sidecar_contract_seconds", "Decoding and checking of one request and its answer.", _WORK_SECONDS
+    "sidecar_contract_seconds", "Decoding and checking of one request and its answer.", WORK_SECONDS
 )
 LOOP_LAG_SECONDS = _histogram(
     "sidecar_loop_lag_seconds",
     "How late the event loop ran a timer: waiting that no request timer sees.",
-    _WORK_SECONDS,
+    WORK_SECONDS,
 )
 
 JOURNAL_RECORDS = _counter("sidecar_journal_records_total", "Records written to the journal.")
@@ -213,6 +215,15 @@ FEEDBACK = _counter(
     "Labels and outcomes received, by what became of them.",
     result=("accepted", "pending", "rejected"),
 )
+
+SPANS_EXPORTED = _counter("sidecar_spans_exported_total", "Spans that the collector took.")
+SPANS_DROPPED = _counter(
+    "sidecar_spans_dropped_total", "Spans that were to be exported and were not, by reason.", reason=SPAN_DROP_REASONS
+)
+TRACE_EXPORTS = _counter(
+    "sidecar_trace_exports_total", "Requests to the collector, by what became of them.", result=EXPORT_RESULTS
+)
+ACCESS_LINES_LOST = _counter("sidecar_access_lines_lost_total", "Access lines that could not be written.")
 
 READY = _gauge("sidecar_ready", "1 while serving is possible, as /readyz says.", merge="max")
 WORKERS_READY = _gauge("sidecar_workers_ready", "Serving processes that accept connections.", merge="max")
