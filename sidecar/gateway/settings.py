@@ -46,7 +46,7 @@ class GatewaySettings:
     trust_trace: bool = True
     caller_header: str = "x-caller"
     via: str = "sidecar"
-    recorded_headers: frozenset[str] = frozenset({"user-agent", "content-type"})
+    recorded_headers: frozenset[str] = frozenset({"user-agent", "content-type", "x-shadow"})
     stamps: frozenset[str] = STAMPS
     feedback_token: str = ""
     environment: str = ""
