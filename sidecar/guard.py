@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from .contract import Compiled, Mode
@@ -57,11 +57,31 @@ class Identity:
     environment: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """How rows under this policy are told outside the journal. `hidden` maps feature or prediction to hash | drop."""
+
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    entity: str = ""  # the feature that says whose past predictions may come back
+    label_key: str = ""  # the feature that late labels come with
+    sample: float = 1.0  # the share of unremarkable rows that is kept
+    slice_only: frozenset[str] = frozenset()  # taken out before the model
+
+
 class Guard:
     """A codec, a contract, and the identity they belong to."""
 
-    def __init__(self, identity: Identity, codec: Codec, contract: Compiled, *, upstream: str = "") -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        codec: Codec,
+        contract: Compiled,
+        *,
+        upstream: str = "",
+        recording: Recording | None = None,
+    ) -> None:
         self.identity = identity
+        self.recording = recording or Recording()
         self.codec = codec
         self.contract = contract
         self.upstream = upstream

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .. import policy as room
 from ..contract import compile_contract
-from ..guard import Guard, Identity
+from ..guard import Guard, Identity, Recording
 from ..policy import Platform, Policy
 
 
@@ -66,4 +66,18 @@ def compile_guard(policy: Policy, *, own_upstream: bool = True) -> Guard:
         stop_on_mismatch=model.on_mismatch == "stop",
         environment=policy.environment or "",
     )
-    return Guard(identity, codec, contract, upstream=(policy.upstream.url or "") if own_upstream else "")
+    url = (policy.upstream.url or "") if own_upstream else ""
+    return Guard(identity, codec, contract, upstream=url, recording=_recording(policy))
+
+
+def _recording(policy: Policy) -> Recording:
+    features, feedback = policy.contract.features, policy.feedback
+    personal = {name: "hash" for name, feature in features.items() if feature.pii}
+    label = feedback.label if feedback is not None else None
+    return Recording(
+        hidden={**personal, **policy.capture.hide},
+        entity=(feedback.entity or "") if feedback is not None else "",
+        label_key=(label.key_ or "") if label is not None else "",
+        sample=policy.capture.sample,
+        slice_only=frozenset(name for name, feature in features.items() if feature.role == "slice_only"),
+    )

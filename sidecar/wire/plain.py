@@ -111,7 +111,7 @@ class PlainCodec:
         document = parse(body)
         if not self.mapped:
             table = self._reply(document)
-            return Rows(table.count, table.columns(), table.pointer)
+            return Rows(table.count, table.columns(), table.pointer, table.unknown(()))
         found = {name: follow(document, path) for name, path in self.mapped.items()}
         listed = {name for name, value in found.items() if type(value) is list}
         counts = {len(value) if name in listed else 1 for name, value in found.items() if value is not MISSING}

@@ -1,0 +1,26 @@
+"""One finished call → its prediction rows: the one way in which anything recorded leaves this package.
+
+In: a frame and the guard of its day, by digest. Out: one `Prediction` per row: decoded, hidden as the policy says,
+JSON-ready. Never: a header, a credential, a value the policy hides, an exception for a payload that cannot be read
+(its row says so).
+"""
+
+from __future__ import annotations
+
+from .decode import exchange_of, rows_of
+from .row import Prediction, from_record, to_json, to_record
+from .values import hashed, moment, plain, restored, unix_ns_of
+
+__all__ = [
+    "Prediction",
+    "exchange_of",
+    "from_record",
+    "hashed",
+    "moment",
+    "plain",
+    "restored",
+    "rows_of",
+    "to_json",
+    "to_record",
+    "unix_ns_of",
+]

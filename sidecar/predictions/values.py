@@ -1,0 +1,114 @@
+"""Values as JSON that loses nothing: what JSON has no word for is an object with one key that names it.
+
+`{"float": "nan"}`, `{"base64": …}` (bytes, and text that is no Unicode), `{"integer": "…"}` beyond 64 bits,
+`{"missing": true}`; an object that only looks like one of these is `{"object": …}`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import math
+from base64 import b64decode, b64encode
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any, Final
+
+from ..rows import MISSING, Value
+
+_MARKS: Final = frozenset({"float", "base64", "integer", "missing", "object"})
+_SMALLEST, _LARGEST = -(2**63), 2**64 - 1
+_EASY: Final = frozenset({bool, type(None)})
+_HASH_BYTES: Final = 16
+
+
+def plain(value: Value) -> Any:
+    """The value as JSON."""
+    kind = type(value)
+    if kind is float:
+        return value if math.isfinite(value) else {"float": repr(value)}
+    if kind is str:
+        return value if value.isascii() else _text(value)
+    if kind is int:
+        return value if _SMALLEST <= value <= _LARGEST else {"integer": str(value)}
+    if kind in _EASY:
+        return value
+    if kind is list or kind is tuple:
+        return [plain(item) for item in value]
+    if kind is dict:
+        made = {_key(name): plain(item) for name, item in value.items()}
+        return {"object": made} if len(made) == 1 and made.keys() <= _MARKS else made
+    if value is MISSING:
+        return {"missing": True}
+    if isinstance(value, bytes | bytearray | memoryview):
+        return {"base64": b64encode(value).decode()}
+    return _text(str(value))
+
+
+def restored(value: Any) -> Any:
+    """What `plain` was given."""
+    if type(value) is list:
+        return [restored(item) for item in value]
+    if type(value) is not dict:
+        return value
+    if len(value) == 1:
+        match value:
+            case {"float": str(text)}:
+                return float(text)
+            case {"base64": str(text)}:
+                return b64decode(text)
+            case {"integer": str(text)}:
+                return int(text)
+            case {"missing": True}:
+                return MISSING
+            case {"object": dict(inner)}:
+                return {name: restored(item) for name, item in inner.items()}
+    return {name: restored(item) for name, item in value.items()}
+
+
+def hashed(value: Any, key: bytes) -> str | None:
+    """A keyed hash of one JSON value; None where there is no key: then nothing may be told. Text and a number that
+    reads the same give one hash, so that a label's key finds its feature."""
+    if not key:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
+    derived = hmac.digest(key, b"sidecar: hidden values", "sha256")  # a key of its own: the coin's must not be asked
+    return "hash:" + blake2b(text.encode("utf-8", "surrogatepass"), key=derived, digest_size=_HASH_BYTES).hexdigest()
+
+
+def moment(unix_ns: int) -> str | None:
+    """RFC 3339, UTC, microseconds; None where the calendar has no such day."""
+    seconds, rest = divmod(unix_ns, 1_000_000_000)
+    try:
+        at = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+
+
+def unix_ns_of(text: str) -> int | None:
+    """RFC 3339 or seconds since 1970 → nanoseconds, to the microsecond; None for anything else."""
+    try:
+        return int(round(float(text), 6) * 1_000_000) * 1000
+    except (ValueError, OverflowError):
+        pass
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    whole = at.replace(microsecond=0)
+    return (int(whole.timestamp()) * 1_000_000 + at.microsecond) * 1000
+
+
+def _text(text: str) -> Any:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair: JSON may hold it, UTF-8 may not
+        return {"base64": b64encode(text.encode("utf-8", "surrogatepass")).decode()}
+    return text
+
+
+def _key(name: Any) -> str:
+    return str(name).encode("utf-8", "replace").decode()
