@@ -39,6 +39,7 @@ class Context:
     cold: Writer  # the `cold` stream: shadow answers, transitions
     log: Callable[[str, Mapping[str, Any]], None]
     section: Any = None
+    secret: bytes = b""  # hides values, samples: shared with the gateway; purposes derive keys of their own from it
 
 
 class Observer(Protocol):
