@@ -135,6 +135,11 @@ class Load:
         return "close" not in answer.value("connection").lower()
 
 
+def rows_alone(number: int, request_id: str) -> tuple[str, bytes]:
+    """Rows and rows out of range: one record each. (A stream has two, or one where it came in one piece.)"""
+    return mixed(number + (number % 5 == 0), request_id)
+
+
 def mixed(number: int, request_id: str) -> tuple[str, bytes]:
     """Rows, rows out of range, streams."""
     name = b"x-request-id: " + request_id.encode()

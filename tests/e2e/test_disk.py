@@ -12,8 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.kit.client import Answer
+
 from .books import Books
-from .load import INFER, Load, row
+from .load import INFER, Load, row, rows_alone
 from .processes import BENCH_POLICY, Model, Sidecar, eventually
 
 FEEDBACK = "/_sidecar/feedback"
@@ -60,6 +62,11 @@ def volume(tmp_path: Path) -> Iterator[Volume]:
     made.close()
 
 
+def answered(number: int, kind: str, answer: Answer) -> str:
+    wanted = 422 if kind == "bad" else 200
+    return "" if answer.status == wanted else f"status {answer.status}"
+
+
 def serve(folder: Path, model: Model, *flags: str, journal: str = "") -> Sidecar:
     folder.mkdir(exist_ok=True)
     if journal:
@@ -85,7 +92,7 @@ class TestFull:
     ) -> None:
         with serve(tmp_path / "sidecar", model, flag, str(volume.at / "here")) as sidecar:
             sidecar.until_ready()
-            with Load(sidecar.port, "full", connections=4) as load:
+            with Load(sidecar.port, "full", connections=4, ask=rows_alone, judge=answered) as load:
                 load.until(50)
                 volume.fill()
                 eventually(lambda: sidecar.total("sidecar_journal_dropped_records_total") > 0)
@@ -109,9 +116,8 @@ class TestFull:
         assert books.damaged == 0, "no half record"
         assert {gap.reason for gap in books.gaps} == {"disk_full"}
         assert sum(gap.records for gap in books.gaps) == dropped
-        due = sum(2 if answer.kind == "stream" else 1 for answer in load.answered.values()) + 1  # and one label refused
-        kept = sum(len(found) for found in books.exchanges.values()) + len(books.opens)
-        assert kept + dropped == due, "every record is there or counted"
+        due = len(load.answered) + 1  # and one label refused
+        assert len(books.exchanges) + dropped == due, "every record is there or counted"
         assert len(books.feedback) == 1
         assert [gap.from_unix_ns <= gap.to_unix_ns for gap in books.gaps] == [True] * len(books.gaps)
 
