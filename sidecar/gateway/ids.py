@@ -16,10 +16,10 @@ class Ids:
 
     def call_ids(self, unix_ns: int) -> tuple[str, str]:
         """(prediction id, 64 random hex digits) from one draw: what every call needs."""
-        text = f"{self._bits(332):083x}"
+        text = self._bits(336).to_bytes(42).hex()
         stamp = f"{unix_ns // 1_000_000:012x}"
         variant = _VARIANT[text[3]]
-        return f"{stamp[:8]}-{stamp[8:]}-7{text[:3]}-{variant}{text[4:7]}-{text[7:19]}", text[19:]
+        return f"{stamp[:8]}-{stamp[8:]}-7{text[:3]}-{variant}{text[4:7]}-{text[7:19]}", text[19:83]
 
     def prediction_id(self, unix_ns: int) -> str:
         """A UUIDv7: 48 bits of milliseconds, 74 random bits."""

@@ -46,27 +46,41 @@ def request_acceptor(
     by_name = {item.name: item for item in expected}
     checked = [(index, item) for index, item in enumerate(expected) if item.checks]
 
+    likely = [False]  # callers keep to one form: the last one that fitted is tried first, which decides nothing
+
+    def one_row_of(body: bytes) -> tuple[Any, bool]:
+        nested = likely[0]
+        for _ in range(2):
+            decode = one_row[nested]
+            if decode is not None:  # several rows fail early, at the shape
+                try:
+                    message = decode(body)
+                except DECODE_ERRORS:
+                    pass
+                else:
+                    likely[0] = nested
+                    return message, nested
+            form = _is_nested(body)
+            if form == nested:
+                break
+            nested = form
+        return None, nested
+
     def accept(body: bytes) -> int:
         if len(body) > _LOOSE_BODY and body.count(b",") + body.count(b":") > DEFAULT_LIMITS.elements:
             return 0
         if body.find(b"\\") >= 0:
             return 0
-        nested = _is_nested(body)
-        decode = one_row[nested]
-        if decode is not None:  # several rows fail early, at the shape
-            try:
-                message = decode(body)
-            except DECODE_ERRORS:
-                pass
-            else:
-                colons = body.count(b":")
-                # Too many colons for the keys that must be there: are there optional ones?
-                if colons != keys and colons != keys + _own_keys(message) and colons != keys + _extra_keys(message):
+        message, nested = one_row_of(body)
+        if message is not None:
+            colons = body.count(b":")
+            # Too many colons for the keys that must be there: are there optional ones?
+            if colons != keys and colons != keys + _own_keys(message) and colons != keys + _extra_keys(message):
+                return 0
+            for index, item in checked:
+                if not item.holds(message.inputs[index], 1, nested, False):
                     return 0
-                for index, item in checked:
-                    if not item.holds(message.inputs[index], 1, nested, False):
-                        return 0
-                return 1
+            return 1
         if not wide or nested or _is_one_row(body):
             try:
                 return prove(rows[nested](body), body, nested, False)
