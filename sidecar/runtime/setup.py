@@ -47,6 +47,7 @@ def read_setup(data: Path) -> Setup | None:
 def write_status(data: Path, readiness: msgspec.Struct) -> None:
     """What /readyz says, once a second. Not synced: it is old after a second anyway. OSError."""
     temporary = data / f".{STATUS_NAME}"
+    temporary.touch(mode=0o600)  # whatever the umask is
     temporary.write_bytes(msgspec.json.encode(readiness))
     temporary.replace(data / STATUS_NAME)
 
