@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from .contract import Compiled, Mode
@@ -124,7 +124,11 @@ class Guard:
             drop = verdict.fallback_rows if len(verdict.fallback_rows) < rows.count else ()
             if not verdict.changes and not drop:
                 return Judged(verdict, body, rows=rows.count)
-            edits = self.codec.edit_request(plain, verdict.changes, drop)
+            try:
+                edits = self.codec.edit_request(plain, verdict.changes, drop)
+            except WireError as fault:  # a repair that this body has no place for: what was found stays told
+                told = {"violations": verdict.violations, "total": verdict.total}
+                return Judged(replace(_unread(mode, fault.fault), **told), body, rows=rows.count, fault=fault)
             return Judged(verdict, encode_body(splice(plain, edits), coding), edits, rows.count)
         except WireError as fault:
             return Judged(_unread(mode, fault.fault), body, fault=fault)

@@ -11,7 +11,7 @@ from ..errors import WireError, WireFault
 from ..rows import MISSING, Change, Value
 from .document import encode, shown
 from .spans import Draft
-from .tensor import INTEGER_RANGES, Tensor, datatype_of, flattened
+from .tensor import INTEGER_RANGES, Tensor, datatype_of, first_contradiction, flattened
 
 _ELEMENT: Final = re.compile(r"(?P<tensor>.+)\[(?P<column>\d{1,6})\]")
 
@@ -252,9 +252,12 @@ def _row_elements(value: Value, tensor: Tensor) -> list[Value]:
 
 
 def _fitted(value: Value, tensor: Tensor) -> Value:
-    """A whole float is written as a whole number into an integer tensor."""
+    """A whole float is written as a whole number into an integer tensor. WireError for what no such tensor holds."""
     if type(value) is float and tensor.datatype in INTEGER_RANGES and value.is_integer():
-        return int(value)
+        value = int(value)
+    if first_contradiction(tensor.datatype, [value]) is not None:
+        at = shown((*tensor.path, "datatype"))
+        raise WireError(WireFault.SHAPE, f"the policy's value does not fit into {tensor.datatype}", pointer=at)
     return value
 
 
