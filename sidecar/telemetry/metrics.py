@@ -127,6 +127,10 @@ WOULD_REFUSE_REASONS: Final = (
 )  # fmt: skip
 JOURNAL_DROP_REASONS: Final = ("disk_full", "file_limit", "io_error", "too_large", "closed", "other")
 REMOVAL_REASONS: Final = ("aged", "over_cap")
+SHADOW_OUTCOME_WORDS: Final = (
+    "compared", "primary_failed", "shadow_error", "shadow_timeout", "dropped_queue", "dropped_bytes", "too_large",
+    "streaming_skipped", "not_sampled", "unsafe_method", "budget_spent", "uncomparable",
+)  # fmt: skip
 OBSERVERS: Final = ("traces", "metrics", "access", "shadow", "archive", "forward", "profiles", "loops", "other")
 SPAN_DROP_REASONS: Final = ("refused", "partly_refused", "too_large", "unreachable")
 EXPORT_RESULTS: Final = ("taken", "refused", "busy", "unreachable")
@@ -203,6 +207,17 @@ JOURNAL_UNREAD = _counter(
     "Records removed before an observer had read them.",
     observer=OBSERVERS,
 )
+
+SHADOW_OUTCOMES = _counter(
+    "sidecar_shadow_outcomes_total",
+    "Judged requests of policies with candidates, once per candidate, by what became of the copy.",
+    outcome=SHADOW_OUTCOME_WORDS,
+)
+SHADOW_SECONDS = _histogram(
+    "sidecar_shadow_duration_seconds", "From sending a copy to the end of the candidate's answer.", _CALL_SECONDS
+)
+SHADOW_IN_FLIGHT = _gauge("sidecar_shadow_in_flight", "Copies sent to candidates and not answered.")
+SHADOW_HELD_BYTES = _gauge("sidecar_shadow_held_bytes", "Bytes of copies waiting for candidates or for their answers.")
 
 POLICY_RELOADS = _counter(
     "sidecar_policy_reloads_total", "Attempts to load a policy, by result.", result=("loaded", "unchanged", "refused")

@@ -76,9 +76,14 @@ class Store:
         if known is None or value in known or value in ("", OTHER):
             return value
         if len(known) >= LIMITS[label]:
+            self._collapsed(label)
             return OTHER
         known.add(value)
         return value
+
+    def values(self, label: str) -> set[str]:
+        """The values this label has taken."""
+        return set(self._known[label])
 
     def counter(self, metric: RecordMetric, *values: str) -> Counter:
         """The series with these label values, made when it is new."""
@@ -128,7 +133,7 @@ class Store:
     def load(cls, state: bytes) -> Store:
         """What `dump` made; b"" is a new store. A family that is declared differently now starts anew.
 
-        msgspec.DecodeError for bytes that are no store.
+        ValueError for bytes that are no store.
         """
         store = cls()
         kept = _decode(state) if state else {}
@@ -157,10 +162,14 @@ class Store:
         if values in series:
             return values
         key = tuple(self.word(label, value) for label, value in zip(metric.labels, values, strict=True))
-        if key not in series and len(series) >= MOST_SERIES:
-            key = tuple(OTHER if label in LIMITS else value for label, value in zip(metric.labels, key, strict=True))
-        if metric is not COLLAPSED:
-            for label, value, used in zip(metric.labels, values, key, strict=True):
-                if used != value:
-                    self.counter(COLLAPSED, label).value += 1
-        return key
+        if key in series or len(series) < MOST_SERIES:
+            return key
+        for label, value in zip(metric.labels, key, strict=True):
+            if label in LIMITS and value not in ("", OTHER):
+                self._collapsed(label)
+        return tuple(
+            OTHER if label in LIMITS and value else value for label, value in zip(metric.labels, key, strict=True)
+        )
+
+    def _collapsed(self, label: str) -> None:
+        self.counter(COLLAPSED, label).value += 1
