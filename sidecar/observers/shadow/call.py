@@ -1,0 +1,163 @@
+"""One copy on its way: sent once, read up to a cap, given up at its deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ...errors import UpstreamFault
+from ...shadow import Outcome
+from ...upstream import AnswerHead, Leg, Pool
+
+ANSWER_TOO_LARGE = "answer_too_large"
+_TIMEOUTS = frozenset({UpstreamFault.CONNECT_TIMEOUT})
+
+
+class Answered(NamedTuple):
+    """How a call ended. `failed` None = a whole 2xx answer, to be compared."""
+
+    failed: Outcome | None
+    error: str
+    status: int
+    body: bytes
+    coding: str
+    size: int  # bytes read
+    sent_unix_ns: int
+    latency_ns: int
+
+
+class Call:
+    """An `upstream.Consumer` that keeps what comes and tells `done` once."""
+
+    __slots__ = (
+        "_cap",
+        "_clock",
+        "_data",
+        "_done",
+        "_finished",
+        "_head",
+        "_head_only",
+        "_leg",
+        "_parts",
+        "_pool",
+        "_sent_ns",
+        "_sent_unix_ns",
+        "_size",
+        "_timer",
+        "_wall",
+    )
+
+    def __init__(
+        self,
+        pool: Pool,
+        data: bytes,
+        *,
+        head_only: bool,
+        cap_bytes: int,
+        done: Callable[[Answered], None],
+        clock: Callable[[], int],
+        wall: Callable[[], int],
+    ) -> None:
+        """`clock` and `wall` give nanoseconds; `cap_bytes` bounds what is kept of the answer."""
+        self._pool = pool
+        self._data = data
+        self._head_only = head_only
+        self._cap = cap_bytes
+        self._done = done
+        self._clock = clock
+        self._wall = wall
+        self._leg: Leg | None = None
+        self._head: AnswerHead | None = None
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._sent_ns = clock()
+        self._sent_unix_ns = 0
+        self._finished = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, timeout_seconds: float) -> None:
+        """Begin; the deadline covers connecting, sending and the whole answer."""
+        self._timer = asyncio.get_running_loop().call_later(timeout_seconds, self._too_late)
+        self._pool.acquire(self)
+
+    def cut(self) -> None:
+        """Give up without telling anybody."""
+        self._leave()
+
+    # -- upstream.Consumer
+
+    def leg_ready(self, leg: Leg) -> None:
+        if self._finished:
+            leg.close_when_idle()
+            return
+        self._leg = leg
+        self._sent_ns, self._sent_unix_ns = self._clock(), self._wall()
+        data, self._data = self._data, b""
+        leg.send(data, self, head_only=self._head_only, complete=True)
+
+    def reply_head(self, head: AnswerHead) -> None:
+        self._head = head
+        if head.length > self._cap and not self._head_only:
+            self._end(Outcome.SHADOW_ERROR, ANSWER_TOO_LARGE)
+
+    def reply_body(self, data: bytes) -> None:
+        if self._finished:
+            return
+        self._size += len(data)
+        if self._size > self._cap:
+            self._end(Outcome.SHADOW_ERROR, ANSWER_TOO_LARGE)
+        else:
+            self._parts.append(data)
+
+    def reply_flush(self) -> None:
+        """Nothing waits for pieces."""
+
+    def reply_end(self) -> None:
+        self._leg = None
+        head = self._head
+        if head is not None and 200 <= head.status < 300:
+            self._end(None, "")
+        else:
+            self._end(Outcome.SHADOW_ERROR, f"status_{head.status}" if head is not None else UpstreamFault.BAD_ANSWER)
+
+    def reply_failed(self, fault: UpstreamFault, message: str) -> None:
+        self._leg = None
+        self._end(Outcome.SHADOW_TIMEOUT if fault in _TIMEOUTS else Outcome.SHADOW_ERROR, fault.value)
+
+    def upload_paused(self, paused: bool) -> None:
+        """The whole request is in the transport's buffer already."""
+
+    # -- ends
+
+    def _too_late(self) -> None:
+        self._end(Outcome.SHADOW_TIMEOUT, UpstreamFault.TOTAL_TIMEOUT)
+
+    def _end(self, failed: Outcome | None, error: str) -> None:
+        if self._finished:
+            return
+        latency = self._clock() - self._sent_ns
+        self._leave()
+        head, body = self._head, b"".join(self._parts)
+        self._parts.clear()
+        self._done(
+            Answered(
+                failed,
+                error,
+                head.status if head is not None else 0,
+                body if failed is None else b"",
+                head.coding if head is not None else "",
+                self._size,
+                self._sent_unix_ns,
+                latency,
+            )
+        )
+
+    def _leave(self) -> None:
+        self._finished = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self._pool.withdraw(self)
+        leg, self._leg = self._leg, None
+        if leg is not None:
+            leg.abandon()
