@@ -127,8 +127,9 @@ class Guard:
             try:
                 edits = self.codec.edit_request(plain, verdict.changes, drop)
             except WireError as fault:  # a repair that this body has no place for: what was found stays told
-                told = {"violations": verdict.violations, "total": verdict.total}
-                return Judged(replace(_unread(mode, fault.fault), **told), body, rows=rows.count, fault=fault)
+                unread = _unread(mode, fault.fault)
+                verdict = replace(unread, violations=verdict.violations, total=verdict.total)
+                return Judged(verdict, body, rows=rows.count, fault=fault)
             return Judged(verdict, encode_body(splice(plain, edits), coding), edits, rows.count)
         except WireError as fault:
             return Judged(_unread(mode, fault.fault), body, fault=fault)
