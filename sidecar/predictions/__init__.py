@@ -8,18 +8,25 @@ JSON-ready. Never: a header, a credential, a value the policy hides, an exceptio
 from __future__ import annotations
 
 from .decode import exchange_of, rows_of
+from .outcomes import ControlRow, OutcomeRow, ShadowRow, control_of, outcome_of, shadow_of
 from .row import Prediction, from_record, to_json, to_record
 from .values import hashed, moment, plain, restored, unix_ns_of
 
 __all__ = [
+    "ControlRow",
+    "OutcomeRow",
     "Prediction",
+    "ShadowRow",
+    "control_of",
     "exchange_of",
     "from_record",
     "hashed",
     "moment",
+    "outcome_of",
     "plain",
     "restored",
     "rows_of",
+    "shadow_of",
     "to_json",
     "to_record",
     "unix_ns_of",

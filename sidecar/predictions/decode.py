@@ -58,6 +58,11 @@ def rows_of(read: Read, guard: Guard | None, *, key: bytes = b"") -> list[Predic
     return [_row(exchange, read, guard, told, index, key) for index in range(told.rows)]
 
 
+def answer_rows(guard: Guard, body: bytes, key: bytes) -> list[dict[str, Any]]:
+    """Another model's answer under the same policy, by row, hidden alike. WireError where it cannot be read."""
+    return [_hide(values, guard.recording.hidden, key) for values in _by_row(_read_reply(guard, body))]
+
+
 def _tell(exchange: Exchange, payloads: Sequence[bytes], guard: Guard | None) -> _Told:
     unread = _unread(exchange, payloads, guard)
     if unread or guard is None:

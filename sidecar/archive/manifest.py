@@ -1,0 +1,146 @@
+"""What one commit says: which stretch of the journal, in which files. Written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..errors import JournalError
+from .layout import MANIFESTS, safe
+
+
+class Span(msgspec.Struct, frozen=True, array_like=True):
+    """Frames of one segment, from the first one's offset to the last one's, both taken."""
+
+    stream: str
+    segment: str
+    first: int
+    last: int
+
+
+class Written(msgspec.Struct, frozen=True):
+    """One file. `path` is relative to the archive; times are the earliest and latest of its rows."""
+
+    path: str
+    data_set: str
+    rows: int
+    size: int
+    first_unix_ns: int
+    last_unix_ns: int
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit about to be made: what to undo when it was not."""
+
+    replica: str
+    sequence: int
+    since: dict[str, Any]  # cursors, as `Cursor.to_plain`
+    until: dict[str, Any]
+    files: tuple[str, ...]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """A commit made. `files` shrink when retention removes some; `spans` never change."""
+
+    replica: str
+    sequence: int
+    since: dict[str, Any]
+    until: dict[str, Any]
+    spans: tuple[Span, ...]
+    files: tuple[Written, ...]
+    written_unix_ns: int
+    day: str
+
+
+def intent_path(root: Path, replica: str) -> Path:
+    return root / MANIFESTS / f"{safe(replica)}.intent"
+
+
+def manifest_path(root: Path, manifest: Manifest) -> Path:
+    name = f"{safe(manifest.replica)}-{manifest.sequence:010d}.json"
+    return root / MANIFESTS / manifest.day / name
+
+
+def read_intent(root: Path, replica: str) -> Intent | None:
+    """None where no commit is being made. JournalError for a damaged one."""
+    path = intent_path(root, replica)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Intent)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        raise JournalError(f"{path}: damaged ({error}); remove it and the files of its commit") from None
+
+
+def read_manifests(root: Path, *, since_day: str = "", replica: str | None = None) -> Iterator[Manifest]:
+    """Every commit, oldest day first. Those of days before `since_day` (YYYY-MM-DD) are left out.
+
+    JournalError for a damaged one: its rows would be read from the journal a second time.
+    """
+    folder = root / MANIFESTS
+    days = sorted(path for path in folder.glob("*-*-*") if path.is_dir() and path.name >= since_day)
+    pattern = "*.json" if replica is None else f"{_escaped(safe(replica))}-*.json"
+    for day in days:
+        for path in sorted(day.glob(pattern)):
+            try:
+                manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+            except FileNotFoundError:
+                continue
+            except msgspec.DecodeError as error:
+                raise JournalError(f"{path}: damaged ({error}); restore it from a copy") from None
+            if replica is None or manifest.replica == replica:
+                yield manifest
+
+
+def covered(manifests: Iterator[Manifest]) -> Mapping[tuple[str, str, str], list[tuple[int, int]]]:
+    """(replica, stream, segment) → stretches of offsets that are archived."""
+    found: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
+    for manifest in manifests:
+        for span in manifest.spans:
+            found.setdefault((manifest.replica, span.stream, span.segment), []).append((span.first, span.last))
+    return found
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Temporary file, fsync, rename, fsync of the folder. OSError when the disk refuses; then nothing has changed."""
+    make_folder(path.parent)
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """With its parents, each of them durable."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(each.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """So that names in it survive the machine."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _escaped(name: str) -> str:
+    return "".join(f"[{character}]" if character in "*?[" else character for character in name)

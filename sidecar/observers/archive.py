@@ -1,0 +1,197 @@
+"""Journal → Parquet: prediction rows, candidates' answers, labels and control events, each exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from ..archive import Partition, Span, folder_of
+from ..archive.layout import MOST_MODELS, OTHER
+from ..archive.store import Part, Store
+from ..errors import RuntimeSetupError
+from ..exchange import Kind
+from ..guard import Guard
+from ..journal import Cursor, Position, Read
+from ..journal.frame import HEADER_BYTES
+from ..predictions import Prediction, control_of, exchange_of, outcome_of, rows_of, shadow_of, unix_ns_of
+from .base import Context
+
+CHUNK_ROWS: Final = 500  # rows become Arrow columns in chunks: a tenth of the memory, milliseconds each
+COMMIT_ROWS: Final = 100_000
+COMMIT_BYTES: Final = 64 * 1024 * 1024
+_UNREMARKABLE: Final = frozenset({"ok", ""})
+
+
+class Archive:
+    """Prediction rows as Parquet in a folder, partitioned, exactly once, within its limits of size and age."""
+
+    kind: ClassVar[str] = "archive"
+    kinds: ClassVar[frozenset[Kind]] = frozenset(
+        {Kind.EXCHANGE, Kind.CLOSE, Kind.FEEDBACK, Kind.POLICY, Kind.SHADOW, Kind.TRANSITION, Kind.GAP}
+    )
+
+    def __init__(self, context: Context) -> None:
+        section = context.section
+        if section is None:
+            raise RuntimeSetupError("archive: there is no `archive:` section; give `to:`, a folder")
+        self.commit_seconds: float = section.every
+        self._context = context
+        self._section = section
+        try:
+            root = folder_of(context.data, section.to)
+        except ValueError as error:
+            raise RuntimeSetupError(str(error)) from None
+        self._store = Store(root, context.replica or "replica", time.time_ns)
+        self._forget()
+
+    async def open(self) -> Cursor:
+        """Undo a commit that was not finished; the last one's cursor."""
+        cursor = await asyncio.to_thread(self._open)
+        self._cursor = cursor
+        return cursor
+
+    def _open(self) -> Cursor:
+        from ..archive import tables  # pyarrow takes a second to import, and may be missing
+
+        self._tables = tables
+        return self._store.open()
+
+    async def take(self, batch: Sequence[Read]) -> None:
+        """Rows into columns. Commits by itself when they take too much memory."""
+        for read in batch:
+            self._take(read)
+        if self._rows >= COMMIT_ROWS or self._bytes >= COMMIT_BYTES:
+            await self._commit(self._cursor)
+
+    async def commit(self, cursor: Cursor) -> None:
+        """Files, then their manifest with the cursor; then what is too old or too much goes."""
+        await self._commit(cursor)
+        section = self._section
+        if section.max_bytes is not None or section.retain is not None:
+            removed = await asyncio.to_thread(
+                self._store.prune, max_bytes=section.max_bytes, retain_seconds=section.retain
+            )
+            if removed:
+                self._context.log("archive.pruned", {"rows": removed, "left_bytes": self._store.size})
+
+    async def close(self) -> None:
+        """Let go of the folder."""
+        self._store.close()
+
+    def _forget(self) -> None:
+        self._pending: dict[Partition, list[msgspec.Struct]] = {}
+        self._parts: dict[Partition, Part] = {}
+        self._spans: dict[tuple[str, str], Span] = {}
+        self._models: set[str] = set()
+        self._rows = 0
+        self._bytes = 0
+        self._cursor = Cursor()
+
+    def _take(self, read: Read) -> None:
+        for data_set, row in self._rows_of(read):
+            self._add(data_set, row)
+        known = self._spans.get((read.stream, read.segment))
+        first = known.first if known is not None else read.offset
+        self._spans[read.stream, read.segment] = Span(read.stream, read.segment, first, read.offset)
+        end = read.offset + HEADER_BYTES + len(read.meta) + sum(map(len, read.payloads))
+        place = Position(read.segment, end, read.number + 1)
+        self._cursor = Cursor({**self._cursor.positions, read.stream: place})
+
+    def _rows_of(self, read: Read) -> list[tuple[str, msgspec.Struct]]:
+        secret = self._context.secret
+        if read.kind in (Kind.EXCHANGE, Kind.CLOSE):
+            exchange = exchange_of(read)
+            guard = self._guard(exchange.policy_digest) if exchange is not None else None
+            found = rows_of(read, guard, key=secret)
+            share = guard.recording.sample if guard is not None else 1.0
+            if share < 1.0:
+                found = [row for row in found if kept(row, share, secret)]
+            return [("predictions", row) for row in found]
+        if read.kind == Kind.FEEDBACK:
+            outcome = outcome_of(read, key=secret)
+            return [("outcomes", outcome)] if outcome is not None else []
+        if read.kind == Kind.SHADOW:
+            digest = getattr(read.record, "policy_digest", "")
+            shadow = shadow_of(read, self._guard(digest), key=secret)
+            return [("shadows", shadow)] if shadow is not None else []
+        control = control_of(read)
+        return [("control", control)] if control is not None else []
+
+    def _guard(self, digest: str) -> Guard | None:
+        return self._context.book.guard(digest) if digest else None
+
+    def _add(self, data_set: str, row: Any) -> None:
+        self._rows += 1
+        unix_ns = (unix_ns_of(row.ts) or 0) if row.ts else 0
+        partition = Partition(data_set, tuple(self._levels(data_set, row)))
+        part = self._parts.get(partition)
+        if part is None:
+            part = self._parts[partition] = Part([], 0, unix_ns, unix_ns)
+        part.rows += 1
+        part.first_unix_ns = min(part.first_unix_ns, unix_ns)
+        part.last_unix_ns = max(part.last_unix_ns, unix_ns)
+        pending = self._pending.setdefault(partition, [])
+        pending.append(row)
+        if len(pending) >= CHUNK_ROWS:
+            self._columns(partition, pending)
+
+    def _levels(self, data_set: str, row: Any) -> list[tuple[str, str]]:
+        day, hour = (row.ts[:10], row.ts[11:13]) if row.ts else ("unknown", "unknown")
+        wanted = self._section.partition if data_set == "predictions" else ("date",)
+        levels = []
+        for name in wanted:
+            if name == "date":
+                levels.append(("date", day))
+            elif name == "hour":
+                levels.append(("hour", hour))
+            elif name == "model":
+                levels.append(("model", self._model(row)))
+            elif name == "policy":
+                levels.append(("policy", row.policy.name or "none"))
+        return levels
+
+    def _model(self, row: Prediction) -> str:
+        """A folder's name. Callers can make up models that nobody serves: past a limit they share one folder."""
+        name = row.model.name or "none"
+        if name not in self._models and len(self._models) >= MOST_MODELS:
+            return OTHER
+        self._models.add(name)
+        return name
+
+    def _columns(self, partition: Partition, pending: list[msgspec.Struct]) -> None:
+        if not pending:
+            return
+        table = self._tables.to_table(pending, self._tables.ROW_TYPES[partition.data_set])
+        self._parts[partition].tables.append(table)
+        self._bytes += table.nbytes
+        pending.clear()
+
+    async def _commit(self, until: Cursor) -> None:
+        if not self._rows:
+            return
+        for partition, pending in self._pending.items():
+            self._columns(partition, pending)
+        parts, spans = self._parts, tuple(self._spans.values())
+        self._forget()
+        self._cursor = until
+        await asyncio.to_thread(self._store.commit, parts, spans, until)
+
+
+def kept(row: Prediction, share: float, secret: bytes) -> bool:
+    """Whether `capture.sample` keeps a row; its weight says how many rows it stands for. All rows of one call share one
+    flip, and whatever was refused, changed, withheld or failed is always kept."""
+    if row.verdict not in _UNREMARKABLE or not row.exposed or not 200 <= row.status < 300:
+        return True
+    digest = blake2b(row.prediction_id.encode(), digest_size=8, key=secret[:64], person=b"sidecar-capture").digest()
+    if int.from_bytes(digest, "big") >= share * 2**64:
+        return False
+    row.weight = 1 / share
+    return True
+
+
+MEMBER = Archive
