@@ -78,11 +78,14 @@ class Model:
 
 
 class Sidecar(Serving):
-    """`python -m sidecar serve` with its real workers. Flags as typed; `health` and `listen` default to free ports."""
+    """`python -m sidecar serve` with its real workers. Flags as typed; `health` and `listen` default to free ports, and
+    the observers are off: what is tried here must hold without them."""
 
     def __init__(
         self, folder: Path, *flags: str, prefix: tuple[str, ...] = (), environ: dict[str, str] | None = None
     ) -> None:
+        if "--observers" not in flags:
+            flags = (*flags, "--observers", "off")
         super().__init__(folder, *flags, command=(*prefix, *REAL), environ=environ)
         self.journal = self.data / "journal"
         if "--data" in flags:
