@@ -36,6 +36,7 @@ def command(place: Place, extra_policy: str = "", *, compiled: bool = True) -> t
         *("--policy", str(place.write("policy.yaml", policy)), "--data", str(data)),
         *("--upstream", f"http://127.0.0.1:{place.upstream_port}", "--listen", f"127.0.0.1:{place.port}"),
         *("--health", f"127.0.0.1:{place.spare_ports[0]}", "--pre-stop", "0s"),
+        *("--observers", "off"),  # the gateway alone: the sustained run has both halves
     )
 
 

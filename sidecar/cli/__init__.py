@@ -19,6 +19,7 @@ from ..errors import SidecarError
 
 COMMANDS: Final = {
     "serve": "run the proxy in front of a model",
+    "observe": "read a gateway's journal: archive, series, spans, shadow, the admin page",
     "check": "find every problem of a policy at once",
     "status": "what a running sidecar is doing",
     "log": "list, read, verify and export the journal",

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from ..errors import RuntimeSetupError, SidecarError
-from ..runtime.readiness import Readiness
+from ..runtime.readiness import ColdStanding, Readiness
 from ..runtime.running import read_running, url_of
 from ..runtime.settings import SETTINGS
 
@@ -143,8 +143,23 @@ def as_text(now: Readiness, counters: dict[str, float]) -> str:
     lines.append(
         f"  journal      {journal.bytes / 2**20:.1f} MiB, {share} of its limit{full}; then {journal.when_full}"
     )
+    lines += _cold(now.cold)
     lines += [f"  {series}  {value:g}" for series, value in counters.items()]
     return "\n".join(lines)
+
+
+def _cold(cold: ColdStanding) -> list[str]:
+    """The observers: how far behind each one is."""
+    if cold.state == "off":
+        return ["  observers    off: nobody reads the journal; run `sidecar observe`, or serve with --observers on"]
+    lines = []
+    for each in cold.observers:
+        lag = "up to date" if not each.lag_bytes else f"{span(each.lag_seconds)} and {each.lag_bytes} bytes behind"
+        because = f"  {each.because}" if each.because else ""
+        errors = f", {each.errors} errors" if each.errors else ""
+        lines.append(f"               {each.name}: {lag}{errors}{because}")
+    restarts = f", {cold.restarts} restarts" if cold.restarts else ""
+    return [f"  observers    {cold.state}{restarts}", *lines]
 
 
 def span(seconds: float) -> str:

@@ -21,9 +21,12 @@ def banner(settings: ServeSettings, addresses: Mapping[str, str], journal: Path,
     if "health" in addresses:
         lines.append(_row("health", f"{_url('http', addresses['health'])}  /healthz /readyz /metrics"))
     if "admin" in addresses:
-        lines.append(_row("admin", _url("http", addresses["admin"])))
+        page = "  the page, /api/*, /metrics" if settings.observers == "on" else ""
+        lines.append(_row("admin", _url("http", addresses["admin"]) + page))
     lines += [_policy(policy) for policy in policies]
     lines.append(_row("journal", f"{journal}  (at most {_size(loaded.journal.max_bytes)})"))
+    if settings.observers == "off":
+        lines.append(_row("observers", "off here; run them with: sidecar observe --data DIR"))
     if loaded.environment:
         lines.append(_row("environment", loaded.environment))
     lines += [_row("not acted on", text) for text in _idle(loaded)]

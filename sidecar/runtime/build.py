@@ -20,6 +20,7 @@ from ..errors import PolicyError, RuntimeSetupError
 from ..gateway import Gateway, GatewaySettings, ModelState, UpstreamTimeouts
 from ..guard import Guard, Guards
 from ..journal import StatsPage, Writer, page_path
+from ..journal.progress import read_holds
 from ..policy import Platform, Policy
 from ..upstream import Pool, PoolLimits, parse_address
 from . import log
@@ -50,6 +51,7 @@ class GatewayService:
             self._page,
             identity={"replica": settings.replica, "environment": self._platform.environment or ""},
             call_soon=self._loop.call_soon_threadsafe,
+            holds=lambda: read_holds(Path(settings.data)),
         )
         self._pools: dict[str, Pool] = {}
         self._gateway: Gateway | None = None

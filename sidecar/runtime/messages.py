@@ -103,6 +103,19 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     tls_key: str = ""
 
 
+class ColdSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the cold process is started with. "" and -1 mean: not given."""
+
+    data: str
+    journal: str = ""  # where the gateway's setup says otherwise
+    admin_fd: int = -1  # a bound socket
+    admin_token_file: str = ""
+    secret_file: str = ""
+    parent_fd: int = -1  # its end is ours
+    flush_seconds: float = 5.0  # on leaving: to read to the end and commit
+    patience: tuple[float, float, float] = (60.0, 0.1, 30.0)  # seconds: one take, first and longest backoff
+
+
 class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     """`listen_fd` is a socket that listens already."""
 

@@ -49,6 +49,25 @@ class JournalStanding(msgspec.Struct, frozen=True, kw_only=True):
     full_in_seconds: float | None
 
 
+class ObserverStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """One observer in /readyz, where it is told and decides nothing."""
+
+    name: str
+    running: bool
+    lag_seconds: float
+    lag_bytes: int
+    errors: int
+    because: str
+
+
+class ColdStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """The cold half in /readyz. `state`: running | stalled | restarting | elsewhere | off."""
+
+    state: str = "off"
+    restarts: int = 0
+    observers: tuple[ObserverStanding, ...] = ()
+
+
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """The body of /readyz."""
 
@@ -64,6 +83,7 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     journal: JournalStanding
     version: str
     uptime_seconds: float
+    cold: ColdStanding = ColdStanding()
 
     def of(self, name: str) -> PolicyStanding | None:
         """One policy."""
@@ -85,6 +105,7 @@ class Facts:
     restart_needed: str = ""
     version: str = ""
     uptime_seconds: float = 0.0
+    cold: ColdStanding = field(default_factory=ColdStanding)
 
 
 def judge(facts: Facts) -> Readiness:
@@ -107,6 +128,7 @@ def judge(facts: Facts) -> Readiness:
         journal=facts.journal,
         version=facts.version,
         uptime_seconds=round(facts.uptime_seconds, 3),
+        cold=facts.cold,
     )
 
 

@@ -16,6 +16,7 @@ from .listen import ListenAddress, parse_listen
 
 ENV_PREFIX: Final = "SIDECAR_"
 MOST_WORKERS: Final = 256
+ADMIN: Final = "127.0.0.1:8602"
 _UNITS: Final = (("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0))
 
 
@@ -122,11 +123,13 @@ SETTINGS: Final = (
     Setting("upstream", "", _text, "URL", "the model server: http://…, https://… or unix:/path"),
     Setting("listen", "0.0.0.0:8600", parse_listen, "ADDR", "the data port"),
     Setting("health", "0.0.0.0:8601", _address, "ADDR|off", "/healthz, /readyz and /metrics"),
-    Setting("admin", "off", _address, "ADDR|off", "the same, and /api/status, POST /api/reload"),
+    Setting(
+        "admin", "", _address, "ADDR|off", f"the page and /api/* (default: {ADMIN} with the observers on, else off)"
+    ),
     Setting("data", "sidecar-data", _text, "DIR", "journal, policies in force, key, lock"),
     Setting("environment", "", _text, "NAME", "where this runs, compared with what the files and the cluster say"),
     Setting("workers", "1", _workers, "N", "serving processes"),
-    Setting("observers", "off", _choice("on", "off"), "on|off", "the cold half in this process group"),
+    Setting("observers", "on", _choice("on", "off"), "on|off", "read the journal in a process beside the workers"),
     Setting("unmatched", "auto", _choice("auto", "pass", "block"), "pass|block", "inference that no policy judges"),
     Setting(
         "journal", "", _text, "DIR", "the journal's own folder, for example a memory volume (default: DATA/journal)"
@@ -153,6 +156,8 @@ def resolve(flags: Mapping[str, Sequence[str] | str | None], environ: Mapping[st
             problems.append(f"{source} {' '.join(given)}: {error}")
             continue
         values[setting.name] = tuple(parsed) if setting.repeat else (parsed[0] if parsed else "")
+    if values.get("admin") == "":
+        values["admin"] = parse_listen(ADMIN) if values.get("observers") == "on" else None
     problems += _half_set(values)
     if problems:
         raise RuntimeSetupError("\n".join(problems))
@@ -197,8 +202,6 @@ def _half_set(values: Mapping[str, Any]) -> list[str]:
         problems.append(
             f"--admin {admin} without --admin-token-file: off loopback a token is needed; give one, or 127.0.0.1"
         )
-    if values.get("observers") == "on":
-        problems.append("--observers on: this version has the gateway half only; use --observers off")
     ports = [
         (flag, str(values[flag]))
         for flag in ("listen", "health", "admin")

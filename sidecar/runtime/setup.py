@@ -21,6 +21,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     replica: str = ""
     environment: str = ""
     platform: str = "{}"
+    secret_file: str = ""
     workers: int = 1
 
 

@@ -20,17 +20,19 @@ from .. import __version__
 from ..errors import JournalError, RuntimeSetupError
 from . import listen, loading, lock, log
 from .banner import banner
+from .coldhalf import COLD_COMMAND, ColdHalf
 from .health import HealthServer
 from .identity import Identities
 from .inforce import InForce
 from .ledger import Ledger
-from .messages import LoadResult, ModelStanding, Standing, WorkerSettings
+from .messages import ColdSettings, LoadResult, ModelStanding, Standing, WorkerSettings
 from .pool import WORKER_COMMAND, WorkerPool
-from .readiness import Facts, JournalStanding, Readiness, WorkersStanding, judge
+from .readiness import ColdStanding, Facts, JournalStanding, Readiness, WorkersStanding, judge
 from .routes import admin_routes, health_routes
 from .running import Running, remove_running, write_running
 from .secret import ensure_secret, read_secret
 from .settings import ServeSettings
+from .setup import Setup, reload_asked, write_setup, write_status
 from .waiting import first_of, within
 from .watch import Watch
 
@@ -53,11 +55,14 @@ class Supervisor:
         announce: Callable[[str], None],
         worker_command: Sequence[str] = WORKER_COMMAND,
         loader_command: Sequence[str] = loading.LOADER_COMMAND,
+        cold_command: Sequence[str] = COLD_COMMAND,
     ) -> None:
         self._settings = settings
         self._environ = environ
         self._announce = announce
         self._worker_command = worker_command
+        self._cold_command = cold_command
+        self._cold: ColdHalf | None = None
         self._data = Path(settings.data).absolute()
         self._journal = Path(settings.journal).absolute() if settings.journal else self._data / "journal"
         self._log = log.logger()
@@ -112,6 +117,8 @@ class Supervisor:
         if not await self._unless_term(pool.start(self._in_force.message())):
             return 0
         self._in_force.confirm()
+        self._publish_setup(loaded)
+        self._start_cold(cleanup)
         self._write_running(cleanup)
         self._announce(banner(self._settings, self._addresses(), self._journal, loaded))
         tasks = [
@@ -140,6 +147,7 @@ class Supervisor:
             await first_of(pool.gone(), self._again.wait(), timeout_seconds=self._settings.drain_timeout)
         unfinished = pool.in_flight
         await pool.stop()
+        await self._stop_cold()
         cut = pool.cut + (unfinished if pool.killed else 0)
         self._log.info("drain.finished", cut=cut)
         return 1 if cut else 0
@@ -171,6 +179,8 @@ class Supervisor:
                 continue
             listener, address = self._listeners[flag]
             listen.listen(listener, address, flag=f"--{flag}")
+            if flag == "admin" and self._settings.observers == "on":
+                continue  # the observers' process answers there
             if flag == "health":
                 health = HealthServer(health_routes(self._data, self.readiness))
             else:
@@ -221,6 +231,7 @@ class Supervisor:
         while True:
             asked = await within(self._reload_asked.wait(), WATCH_SECONDS)
             self._reload_asked.clear()
+            asked = reload_asked(self._data) or asked
             if self._watch.changed() or asked:
                 await self._reload(pool)
 
@@ -228,6 +239,8 @@ class Supervisor:
         result = await self._in_force.reload(pool)
         if self._ledger is not None:
             self._ledger.reloaded(result)
+        if result != "refused":
+            self._publish_setup(self._in_force.loaded)
         if result == "loaded":
             self._identities.watch(self._in_force.loaded.policies or (), self._in_force.loaded.upstream)
         self._tell_workers()
@@ -236,7 +249,9 @@ class Supervisor:
         while True:
             pool.check_silence()
             try:
-                ledger.tick(self.readiness())
+                now = self.readiness()
+                ledger.tick(now)
+                write_status(self._data, now)
             except (JournalError, OSError) as error:
                 self._log.error("journal.retention_failed", reason=str(error))
             self._tell_workers()
@@ -265,6 +280,7 @@ class Supervisor:
                 restart_needed=in_force.restart_needed,
                 version=__version__,
                 uptime_seconds=time.monotonic() - self._started,
+                cold=self._cold_standing(),
             )
         )
 
@@ -278,6 +294,58 @@ class Supervisor:
         not_ready = "; ".join(self.readiness().reasons)
         self._pool.standing(
             Standing(models=models, wrong_environment=self._in_force.environment.wrong, not_ready=not_ready)
+        )
+
+    # -- the cold half
+
+    def _publish_setup(self, loaded: LoadResult) -> None:
+        setup = Setup(
+            journal=str(self._journal),
+            replica=self._environ.get("POD_NAME") or socket.gethostname(),
+            environment=loaded.environment,
+            platform=loaded.platform,
+            secret_file=self._settings.secret_file and str(Path(self._settings.secret_file).absolute()),
+            workers=self._settings.workers,
+        )
+        try:
+            write_setup(self._data, setup)
+        except OSError as error:
+            self._log.error("observers.setup_not_written", reason=str(error))
+
+    def _start_cold(self, cleanup: contextlib.AsyncExitStack) -> None:
+        if self._settings.observers != "on":
+            return
+        admin = self._listeners.get("admin")
+        settings = ColdSettings(
+            data=str(self._data),
+            journal=str(self._journal),
+            admin_fd=admin[0].fileno() if admin is not None else -1,
+            admin_token_file=self._settings.admin_token_file and str(Path(self._settings.admin_token_file).absolute()),
+        )
+        keep = (settings.admin_fd,) if admin is not None else ()
+        self._cold = ColdHalf(settings, keep, command=self._cold_command, log=self._log)
+        self._cold.start()
+        cleanup.push_async_callback(self._cold.stop, now=True)
+
+    async def _stop_cold(self) -> None:
+        """After the last answer: they read what is left, and say how far they came."""
+        if self._cold is None:
+            return
+        await first_of(self._cold.stop(), self._again.wait())
+        if self._ledger is not None:
+            self._ledger.look_at_observers()
+            standing = self._cold_standing()
+            lag = {each.name: [each.lag_seconds, each.lag_bytes] for each in standing.observers}
+            self._log.info("observers.left", lag_seconds_bytes=lag, restarts=standing.restarts)
+
+    def _cold_standing(self) -> ColdStanding:
+        if self._ledger is None:
+            return ColdStanding()
+        cold = self._cold
+        return self._ledger.cold(
+            configured=cold is not None,
+            alive=cold is not None and cold.alive,
+            restarts=cold.restarts if cold is not None else 0,
         )
 
     # -- small things

@@ -51,6 +51,7 @@ class Serving:
         self.data = folder / "data"
         self.log = folder / "stderr"
         defaults = {"--listen": "127.0.0.1:0", "--health": "127.0.0.1:0", "--data": str(self.data), "--pre-stop": "0s"}
+        defaults |= {"--observers": "off"}
         for name, value in defaults.items():
             if name not in flags:
                 flags = (*flags, name, value)

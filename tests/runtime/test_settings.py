@@ -65,7 +65,6 @@ def test_policies_are_collected(tmp_path: Path) -> None:
         ({"tls_key": __file__}, "--tls-key without --tls-cert"),
         ({"admin": "0.0.0.0:8602"}, "--admin 0.0.0.0:8602 without --admin-token-file"),
         ({"listen": "127.0.0.1:1", "health": "127.0.0.1:1"}, "the same address as --listen"),
-        ({"observers": "on"}, "--observers on"),
     ],
 )
 def test_what_cannot_be_is_refused(flags: dict[str, str], said: str) -> None:
@@ -88,6 +87,12 @@ def test_all_problems_at_once() -> None:
 def test_off_is_no_address() -> None:
     assert resolve({"health": "off"}, {}).health is None
     assert resolve({"admin": "127.0.0.1:8602"}, {}).admin == ListenAddress("127.0.0.1", 8602)
+
+
+def test_the_admin_address_comes_with_the_observers() -> None:
+    assert resolve({}, {}).admin == ListenAddress("127.0.0.1", 8602)
+    assert resolve({"admin": "off"}, {}).admin is None
+    assert resolve({"observers": "off"}, {}).admin is None, "in a pod of two containers `observe` listens there"
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("500ms", 0.5), ("20s", 20), ("2m", 120), ("1.5h", 5400), ("3", 3)])

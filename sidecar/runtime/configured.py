@@ -1,0 +1,48 @@
+"""Which observers run, and with which part of the resolved settings. Pure: the only place that knows their sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from ..policy import Platform, Policy
+from ..policy.platform import Archive
+
+DEFAULT_ARCHIVE: Final = Archive(to="archive", max_bytes=5 * 2**30)
+ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+
+
+def configured(
+    kinds: Iterable[str], platform: Platform, policies: Sequence[Policy], environ: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """({observer: its section}, {observer that does not run: why})."""
+    running: dict[str, Any] = {}
+    idle: dict[str, str] = {}
+    for kind in kinds:
+        why = _why_not(kind, policies, environ)
+        if why:
+            idle[kind] = why
+        else:
+            running[kind] = section_of(kind, platform, policies)
+    return running, idle
+
+
+def section_of(kind: str, platform: Platform, policies: Sequence[Policy]) -> Any:
+    """An observer is started again when this changes; None = it has no section."""
+    match kind:
+        case "archive":
+            return platform.archive or DEFAULT_ARCHIVE
+        case "traces":
+            return platform.trace
+        case "shadow":
+            return {policy.name: policy.shadow for policy in policies if policy.shadow}
+        case _:
+            return None
+
+
+def _why_not(kind: str, policies: Sequence[Policy], environ: Mapping[str, str]) -> str:
+    if kind == "traces" and not any(environ.get(name) for name in ENDPOINTS):
+        return f"no collector is named: set {ENDPOINTS[-1]}"
+    if kind == "shadow" and not any(policy.shadow for policy in policies):
+        return "no policy in force names a candidate (shadow:)"
+    return ""

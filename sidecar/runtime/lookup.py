@@ -1,0 +1,157 @@
+"""Predictions for the admin port: the latest ones as they pass by, and one by its id.
+
+The journal comes first. A row's id (UUIDv7) says when it was made, so only the segments of that time are searched, in
+a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from ..admin import PredictionQuery
+from ..exchange import Exchange
+from ..guard import Guard
+from ..journal import Cursor, Position, Read, Reader
+from ..journal.segment import PREAMBLE_BYTES, Segment, list_segments, list_streams, open_segment
+from ..predictions import exchange_of, rows_of, to_record
+
+if TYPE_CHECKING:
+    from .cold import Cold
+
+KEPT_CALLS: Final = 2000
+KEPT_BYTES: Final = 16 * 1024 * 1024
+_SLACK_SECONDS: Final = 2.0  # between an id's making and its record's writing, beside the call itself
+_LONGEST_CALL_SECONDS: Final = 3600.0
+
+
+class Latest:
+    """The last finished calls that were decoded, bounded in number and in bytes."""
+
+    def __init__(self, most: int = KEPT_CALLS, most_bytes: int = KEPT_BYTES) -> None:
+        self._kept: deque[tuple[Exchange, Read, int]] = deque()
+        self._most = most
+        self._most_bytes = most_bytes
+        self._bytes = 0
+
+    def learn(self, read: Read) -> None:
+        """Remember a finished call."""
+        exchange = exchange_of(read)
+        if exchange is None:
+            return
+        size = len(read.meta) + sum(map(len, read.payloads))
+        self._kept.append((exchange, read, size))
+        self._bytes += size
+        while len(self._kept) > self._most or (self._bytes > self._most_bytes and len(self._kept) > 1):
+            self._bytes -= self._kept.popleft()[2]
+
+    def newest_first(self) -> list[tuple[Exchange, Read]]:
+        """Each once, however often it was read."""
+        found = {exchange.prediction_id: (exchange, read) for exchange, read, _ in self._kept}
+        return sorted(found.values(), key=lambda each: -each[0].started_unix_ns)
+
+
+class Lookup:
+    """What `/api/predictions` answers."""
+
+    def __init__(self, cold: Cold) -> None:
+        self._cold = cold
+
+    async def latest(self, query: PredictionQuery) -> tuple[list[Mapping[str, Any]], str]:
+        """(rows, why there are none)."""
+        rows: list[Mapping[str, Any]] = []
+        for exchange, read in self._cold.latest.newest_first():
+            guard = self._guard(exchange)
+            if not _wanted(exchange, guard, query):
+                continue
+            rows += self._rows(read, guard)
+            if len(rows) >= query.limit:
+                break
+        because = "" if rows else f"none of the last {KEPT_CALLS} calls is such a prediction"
+        return rows[: query.limit], because
+
+    async def one(self, prediction_id: str) -> Mapping[str, Any] | None:
+        """All rows of one call, or None."""
+        for exchange, read in self._cold.latest.newest_first():
+            if exchange.prediction_id == prediction_id:
+                return self._told(prediction_id, read)
+        minted = minted_unix(prediction_id)
+        if minted is None or self._cold.setup is None:
+            return None
+        read_found = await asyncio.to_thread(find_in_journal, self._cold.journal, prediction_id, minted)
+        return None if read_found is None else self._told(prediction_id, read_found)
+
+    def _told(self, prediction_id: str, read: Read) -> Mapping[str, Any]:
+        exchange = exchange_of(read)
+        guard = self._guard(exchange) if exchange is not None else None
+        return {"prediction_id": prediction_id, "from": "journal", "rows": self._rows(read, guard)}
+
+    def _guard(self, exchange: Exchange) -> Guard | None:
+        return self._cold.book.guard(exchange.policy_digest) if exchange.policy_digest else None
+
+    def _rows(self, read: Read, guard: Guard | None) -> list[Mapping[str, Any]]:
+        return [to_record(row) for row in rows_of(read, guard, key=self._cold.secret)]
+
+
+def _wanted(exchange: Exchange, guard: Guard | None, query: PredictionQuery) -> bool:
+    at = exchange.started_unix_ns / 1e9
+    return (
+        (query.since is None or at >= query.since)
+        and (query.until is None or at < query.until)
+        and (not query.verdict or exchange.verdict == query.verdict)
+        and (not query.caller or exchange.caller == query.caller)
+        and (query.status is None or exchange.status == query.status)
+        and (not query.policy or (guard is not None and guard.identity.name == query.policy))
+    )
+
+
+def minted_unix(prediction_id: str) -> float | None:
+    """When an id of ours was made (RFC 9562 section 5.7), in Unix seconds; None for any other text."""
+    try:
+        identifier = UUID(prediction_id)
+    except ValueError:
+        return None
+    return (identifier.int >> 80) / 1e3 if identifier.version == 7 else None
+
+
+def find_in_journal(journal: Path, prediction_id: str, minted: float) -> Read | None:
+    """The finished call with this id; None when no segment of its time has it."""
+    wanted = prediction_id.encode()
+    for segment in _segments_around(journal, minted):
+        opened = open_segment(segment.path)
+        if opened is None:
+            continue
+        os.close(opened[0])
+        if opened[1] is None:
+            continue
+        start = Position(segment.name, PREAMBLE_BYTES, opened[1].first_record)
+        reader = Reader(journal, Cursor({segment.stream: start}), only=(segment.stream,))
+        for read in reader.read():
+            if read.segment != segment.name:
+                break
+            if wanted in read.meta:
+                exchange = exchange_of(read)
+                if exchange is not None and exchange.prediction_id == prediction_id:
+                    return read
+            time.sleep(0)  # this thread gives way: observers share its interpreter
+    return None
+
+
+def _segments_around(journal: Path, minted: float) -> Iterator[Segment]:
+    for stream in list_streams(journal):
+        for segment in list_segments(journal, stream):
+            began = _began_unix(segment.name)
+            if began <= minted + _LONGEST_CALL_SECONDS and segment.modified_unix_ns / 1e9 >= minted - _SLACK_SECONDS:
+                yield segment
+
+
+def _began_unix(name: str) -> float:
+    text = name.partition("-")[2].removesuffix(".seg")
+    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
