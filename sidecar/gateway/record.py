@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..exchange import ListedViolation, Open
 from ..problem import Problem
+from ..telemetry.http import redacted
 from ..verdict import ACCEPTED, Outcome, Verdict, Violation
 
 if TYPE_CHECKING:
@@ -137,6 +138,8 @@ _CLEAN: Final = ("ok", "ok", "", (), 0)
 def line_facts(method: str, target: str, route: Route | None, guard: Guard | None) -> tuple[str, ...]:
     """What every record of one request line says, in the order of `Exchange`: method to policy_digest."""
     digest = guard.identity.digest if guard is not None else ""
+    path, mark, query = target.partition("?")
+    target = f"{path}{mark}{redacted(query)}"  # a record never holds a credential
     if route is None:
         return (method, target, "", "other", "", "", digest)
     return (method, target, route.template, route.kind.value, route.protocol, route.model_name, digest)

@@ -18,12 +18,13 @@ OTHER_METHOD: Final = "_OTHER"
 REDACTED: Final = "REDACTED"
 # RFC 9110, PATCH (RFC 5789) and QUERY: the conventions' known methods.
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
-# Query values that sign a request; the conventions redact them by default. Compared without case: a caller may vary it.
+# Query values that sign a request, which the conventions redact by default; and those that are a credential by
+# themselves. Compared without case: a caller may vary it.
 SIGNING_KEYS: Final = frozenset(
     key.lower()
     for key in (
         "X-Amz-Signature", "X-Amz-Credential", "X-Amz-Security-Token", "AWSAccessKeyId", "Signature", "sig",
-        "X-Goog-Signature",
+        "X-Goog-Signature", "api_key", "apikey", "api-key", "access_token", "token", "password", "secret",
     )
 )  # fmt: skip
 _FAULTS: Final = frozenset(fault.value for fault in UpstreamFault)

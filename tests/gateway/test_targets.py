@@ -163,3 +163,11 @@ async def test_an_authority_that_differs_from_the_host_is_refused(tmp_path: Path
     async with running(tmp_path) as world:
         assert (await world.ask(request(b"http://" + authority + b"/x"))).status in (400, 421)
         assert world.upstream.connections == 0
+
+
+async def test_a_credential_in_the_query_reaches_the_model_and_not_the_record(tmp_path: Path) -> None:
+    async with running(tmp_path, default=OK, guards=[credit(tmp_path)]) as world:
+        found = await world.ask(request(INFER + "?a=1&API_KEY=hunter2&token=x", CLEAN))
+        assert found.status == 200
+        assert world.upstream.targets == [(INFER + "?a=1&API_KEY=hunter2&token=x").encode()]
+        assert world.exchange().target == INFER + "?a=1&API_KEY=REDACTED&token=REDACTED"
