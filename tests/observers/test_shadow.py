@@ -1,0 +1,562 @@
+"""Copies of requests: who gets them, what they look like, what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sidecar.guard import Guard
+from sidecar.policy import load
+from tests.kit.client import eventually, request
+from tests.kit.guards import CREDIT, INFER, policy, rows, scores
+from tests.kit.running import Running, running
+from tests.kit.upstream import Asked, Script, answer, chunked, hangs, replies, replies_and_closes, resets, serving
+
+from .shadowing import ANSWER, Books, Observing, Tape, candidate, observing, shadowed
+
+pytestmark = pytest.mark.anyio
+
+JSON = b"Content-Type: application/json"
+BODY = rows([30, 1000.5])
+GOOD = replies(answer(scores(0.25, model_version="15")))
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    """The loop of the cold process."""
+    return ("asyncio", {"use_uvloop": True})
+
+
+def world(tmp_path: Path, port: int, more: str = "compare: {score: {tolerance: 0.02}}") -> tuple[Books, Guard]:
+    """A book with one policy and one candidate, and the guard the gateway judges by."""
+    books = Books()
+    return books, books.learn(shadowed(tmp_path, candidate(port, more)))
+
+
+async def ask(gateway: Running, body: bytes = BODY, *headers: bytes) -> bytes:
+    """One caller's request; the answer's body."""
+    return (await gateway.ask(request(INFER, body, JSON, *headers))).body
+
+
+async def shadow_one(tmp_path: Path, script: Script, body: bytes = BODY, primary: bytes = ANSWER) -> Observing:
+    """One request through a gateway, one copy to a scripted candidate, until it is in the sums."""
+    async with serving(default=script) as model:
+        books, guard = world(tmp_path, model.port, "compare: {score: {tolerance: 0.02}}, limits: {timeout: 300ms}")
+        async with running(tmp_path, default=replies(answer(primary)), guards=[guard]) as gateway:
+            assert await ask(gateway, body) == primary
+            async with observing(tmp_path, books) as shadow:
+                await shadow.settle()
+                return shadow
+
+
+class TestACopy:
+    async def test_is_compared_recorded_and_counted(self, tmp_path: Path) -> None:
+        shadow = await shadow_one(tmp_path, replies(answer(scores(0.26, model_version="15"))))
+        record = shadow.record()
+        (score,) = record.scores
+        assert (record.outcome, record.status, record.model_version, record.rows) == ("compared", 200, "15", 1)
+        assert score.agrees and score.output == "score" and abs(score.difference - 0.01) < 1e-9
+        assert shadow.frames()[0].payloads == (scores(0.26, model_version="15"),)
+        assert 0 < record.latency_ns < 1e9 and record.primary_ns > 0
+        only = shadow.only
+        assert (only["agreement"], only["coverage"], only["covered"]) == (1.0, 1.0, True)
+        assert shadow.outcomes() == {"compared": 1}
+
+    async def test_beyond_the_tolerance_is_a_difference_with_its_place_and_no_value(self, tmp_path: Path) -> None:
+        shadow = await shadow_one(tmp_path, replies(answer(scores(0.75))))
+        (difference,) = shadow.record().differences
+        assert (difference.output, difference.row, difference.type) == ("score", 0, "value")
+        assert shadow.only["outputs"]["score"]["difference_max"] == 0.5
+        assert shadow.only["agreement"] == 0.0
+
+    async def test_is_the_body_as_the_primary_got_it(self, tmp_path: Path) -> None:
+        async with serving(default=GOOD) as model:
+            books, guard = world(tmp_path, model.port)
+            async with running(tmp_path, default=replies(answer(ANSWER)), guards=[guard]) as gateway:
+                await ask(gateway, rows([30, -5.5]))  # clamped to 0
+                async with observing(tmp_path, books) as shadow:
+                    await shadow.settle()
+                assert model.received.body == gateway.upstream.received.body != rows([30, -5.5])
+                assert model.received.target == gateway.upstream.received.target
+
+    async def test_of_a_coded_body_is_coded_and_says_so(self, tmp_path: Path) -> None:
+        async with serving(
+            default=replies(answer(gzip.compress(ANSWER), headers=[(b"Content-Encoding", b"gzip")]))
+        ) as model:
+            books, guard = world(tmp_path, model.port)
+            async with running(tmp_path, default=replies(answer(ANSWER)), guards=[guard]) as gateway:
+                await ask(gateway, gzip.compress(BODY), b"Content-Encoding: gzip")
+                async with observing(tmp_path, books) as shadow:
+                    await shadow.settle()
+                    assert shadow.record().outcome == "compared"
+                assert gzip.decompress(bytes(model.received.body)) == BODY
+                assert model.received.values(b"content-encoding") == [b"gzip"]
+
+    async def test_goes_to_every_candidate_of_the_policy(self, tmp_path: Path) -> None:
+        async with serving(default=GOOD) as one, serving(default=resets) as other:
+            books = Books()
+            guard = books.learn(shadowed(tmp_path, candidate(one.port), candidate(other.port, name="v16")))
+            async with running(tmp_path, default=replies(answer(ANSWER)), guards=[guard]) as gateway:
+                await ask(gateway)
+                async with observing(tmp_path, books) as shadow:
+                    await shadow.settle()
+                    found = {one["candidate"]: one["outcomes"] for one in shadow.observer.snapshot()["candidates"]}
+        assert (found["v15"]["compared"], found["v16"]["shadow_error"]) == (1, 1)
+
+    async def test_of_answers_without_named_outputs_compares_all_of_them(self, tmp_path: Path) -> None:
+        contract = "features:\n  age: {type: int}\n"
+        async with serving(default=replies(answer(scores(0.5, model_version="15")))) as model:
+            books = Books()
+            guard = books.learn(shadowed(tmp_path, candidate(model.port, ""), contract=contract))
+            async with running(tmp_path, default=replies(answer(ANSWER)), guards=[guard]) as gateway:
+                await ask(gateway)
+                async with observing(tmp_path, books) as shadow:
+                    await shadow.settle()
+        outputs = shadow.only["outputs"]
+        assert outputs["/outputs/0/data"]["agree"] == 0 and outputs["/outputs/0/name"]["agree"] == 1
+
+    async def test_names_an_output_that_the_contract_does_not_check(self, tmp_path: Path) -> None:
+        contract = "features:\n  age: {type: int}\n"
+        async with serving(default=GOOD) as model:
+            books = Books()
+            guard = books.learn(shadowed(tmp_path, candidate(model.port), contract=contract))
+            async with running(tmp_path, default=replies(answer(ANSWER)), guards=[guard]) as gateway:
+                await ask(gateway)
+                async with observing(tmp_path, books) as shadow:
+                    await shadow.settle()
+        assert shadow.only["outputs"]["score"]["agree"] == 1
+
+
+_OTHERS = json.dumps(
+    {
+        "model_name": "credit",
+        "outputs": [{"name": name, "shape": [1], "datatype": "FP64", "data": [0.25]} for name in ("a", "b")],
+    }
+).encode()
+BROKEN: Mapping[str, tuple[Script, str, str]] = {
+    "resets": (resets, "shadow_error", "reset"),
+    "hangs": (hangs, "shadow_timeout", "total_timeout"),
+    "says 500": (replies(answer(b"{}", 500)), "shadow_error", "status_500"),
+    "redirects": (replies(answer(b"", 302, [(b"Location", b"http://127.0.0.1:1/")])), "shadow_error", "status_302"),
+    "is no HTTP": (replies_and_closes(b"hello\r\n\r\n"), "shadow_error", "bad_answer"),
+    "is cut short": (replies_and_closes(answer(ANSWER)[:-10]), "shadow_error", "truncated"),
+    "is not JSON": (replies(answer(b"<html>")), "compared", "candidate_malformed"),
+    "has the wrong shape": (replies(answer(scores(0.25, 0.25))), "compared", ""),
+    "lacks the output": (replies(answer(_OTHERS)), "compared", ""),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+async def test_a_candidate_that_fails_is_worst_not_left_out(tmp_path: Path, what: str) -> None:
+    script, outcome, error = BROKEN[what]
+    shadow = await shadow_one(tmp_path, script)
+    record = shadow.record()
+    assert (record.outcome, record.error) == (outcome, error)
+    only = shadow.only
+    assert only["agreement_worst_case"] == 0.0
+    assert only["units"]["failed"] + only["units"]["compared"] == 1
+
+
+async def test_a_dead_candidate_is_a_shadow_error(tmp_path: Path) -> None:
+    async with serving() as gone:
+        port = gone.port
+    books, guard = world(tmp_path, port)
+    async with running(tmp_path, default=replies(answer(ANSWER)), guards=[guard]) as gateway:
+        await ask(gateway)
+        async with observing(tmp_path, books) as shadow:
+            await shadow.settle()
+    assert (shadow.record().outcome, shadow.record().error) == ("shadow_error", "connect_error")
+
+
+# -- C44
+
+
+async def test_c44_pools_hung_candidate_holds_its_limit_and_the_rest_is_counted(tmp_path: Path) -> None:
+    """1000 calls to a candidate that never answers, 5 at a time: bounded, counted, and the primary never waits."""
+    limits = "limits: {in_flight: 5, timeout: 200ms}"
+    async with serving(default=hangs) as model:
+        books, guard = world(tmp_path, model.port, limits)
+        async with running(tmp_path, default=replies(answer(ANSWER)), guards=[guard]) as gateway:
+            async with gateway.connected() as caller:
+                for _ in range(1000):
+                    await caller.send(request(INFER, BODY, JSON))
+                    assert (await caller.answer()).body == ANSWER
+            async with observing(tmp_path, books) as shadow:
+                while await shadow.read():
+                    assert model.open_connections <= 5
+                    assert sum(mirror.in_flight for mirror in shadow.observer._mirrors.values()) <= 5
+                await shadow.observer.close()
+                while await shadow.read():
+                    pass
+                outcomes = shadow.outcomes()
+        assert sum(outcomes.values()) == 1000 == len(shadow.records())
+        assert outcomes["dropped_queue"] >= 1000 - 5 * 32 - 20
+        assert model.connections <= 30
+
+
+async def test_c44_pools_bytes_waiting_are_bounded(tmp_path: Path) -> None:
+    async with serving(default=hangs) as model:
+        books, guard = world(tmp_path, model.port, "limits: {in_flight: 2, timeout: 100ms, queue_bytes: 10KiB}")
+        with Tape(tmp_path, guard.identity.digest) as tape:
+            for _ in range(100):
+                tape.exchange(request=rows([30, 1000.5], parameters={"note": "x" * 2000}))
+        async with observing(tmp_path, books) as shadow:
+            while await shadow.read():
+                assert all(mirror.held_bytes <= 10 * 1024 for mirror in shadow.observer._mirrors.values())
+            await shadow.settle()
+            outcomes = shadow.outcomes()
+        assert outcomes["dropped_bytes"] > 80 and sum(outcomes.values()) == 100
+        assert all(mirror.held_bytes == 0 for mirror in shadow.observer._mirrors.values())
+
+
+# -- C46, in one process; over processes in tests/e2e
+
+
+async def _endless(asked: Asked) -> None:
+    await asked.body()
+    await asked.send(b"HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\n\r\n")
+    while not asked.received.connection_closed.is_set():
+        await asked.send(b"data: more\n\n")
+        await asyncio.sleep(0)
+
+
+async def _gigabyte(asked: Asked) -> None:
+    await asked.body()
+    await asked.send(b"HTTP/1.1 200 X\r\nContent-Length: 1073741824\r\n\r\n")
+    piece = b"x" * 65536
+    for _ in range(16384):
+        await asked.send(piece)
+
+
+async def _gigabyte_chunked(asked: Asked) -> None:
+    await asked.body()
+    await asked.send(b"HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n")
+    piece = chunked(b"x" * 65536).removesuffix(b"0\r\n\r\n")
+    for _ in range(16384):
+        await asked.send(piece)
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome", "error"),
+    [
+        (_endless, {"shadow_error", "shadow_timeout"}, {"answer_too_large", "total_timeout"}),
+        (_gigabyte, {"shadow_error"}, {"answer_too_large"}),
+        (_gigabyte_chunked, {"shadow_error"}, {"answer_too_large"}),
+        (replies(answer(b"{}", 500, [(b"Set-Cookie", b"a=b")])), {"shadow_error"}, {"status_500"}),
+    ],
+)
+async def test_c46_no_influence_reading_is_capped_and_timed_out(
+    tmp_path: Path, script: Script, outcome: set[str], error: set[str]
+) -> None:
+    async with serving(default=script) as model:
+        books, guard = world(tmp_path, model.port, "limits: {timeout: 500ms}")
+        primary = answer(ANSWER, headers=[(b"Content-Type", b"application/json"), (b"Set-Cookie", b"mine=1")])
+        async with (
+            running(tmp_path, default=replies(primary), guards=[guard]) as gateway,
+            observing(tmp_path, books) as shadow,
+        ):
+            before = await gateway.ask(request(INFER, BODY, JSON))
+            await shadow.settle()
+            after = await gateway.ask(request(INFER, BODY, JSON))
+            await shadow.settle()
+            for found in (before, after):
+                assert (found.body, found.values("set-cookie")) == (ANSWER, ["mine=1"])
+            for record in shadow.records():
+                assert record.outcome in outcome and record.error in error
+                assert record.answer_bytes <= 128 * 1024
+            if model.open_connections:
+                await eventually(lambda: model.open_connections <= 1, "cut connections")
+
+
+# -- C47
+
+
+async def test_c47_no_side_doors(tmp_path: Path) -> None:
+    """Marked, without credentials, in a trace of its own, never retried, no copy of a copy or of a refused request."""
+    async with serving(default=resets) as model:
+        more = "headers: {drop: [authorization, cookie, user-agent]}"
+        books, guard = world(tmp_path, model.port, more)
+        async with running(tmp_path, default=replies(answer(ANSWER)), guards=[guard]) as gateway:
+            parent = b"traceparent: 00-" + b"1" * 32 + b"-" + b"2" * 16 + b"-01"
+            secrets = (b"Authorization: Bearer t0ken", b"Cookie: session=1", b"X-Api-Key: s3cret", b"User-Agent: me")
+            await ask(gateway, BODY, parent, b"X-Request-Id: caller-1", *secrets)
+            await ask(gateway, BODY, b"X-Shadow: 1", b"X-Shadow-Of: somebody")
+            refused = await gateway.ask(request(INFER, rows([130, 1000.5]), JSON))
+            assert refused.status == 422
+            async with observing(tmp_path, books) as shadow:
+                await shadow.settle()
+                (sent,) = model.requests
+                failed, *_ = [record for record in shadow.records() if record.request_id == "caller-1"]
+                assert shadow.outcomes() == {"shadow_error": 1, "primary_failed": 1}
+            raw = bytes(sent.raw).lower()
+            for word in (b"t0ken", b"session=1", b"s3cret", b"user-agent", b"1" * 32):
+                assert word not in raw
+            assert sent.values(b"x-shadow") == [b"1"]
+            assert sent.values(b"x-shadow-of") == [b"caller-1"]
+            (traceparent,) = sent.values(b"traceparent")
+            assert traceparent == f"00-{failed.trace_id}-{failed.span_id}-03".encode()
+            assert failed.link_trace_id == "1" * 32 and failed.trace_id != failed.link_trace_id
+
+
+# -- C48
+
+
+async def test_c48_pairing_ten_thousand_calls(tmp_path: Path) -> None:
+    """The share sampled is within binomial bounds, every sampled call has one record, joined by both ids."""
+    async with serving(default=GOOD) as model:
+        books, guard = world(tmp_path, model.port, "sample: 10%, compare: {score: {tolerance: 0.02}}")
+        with Tape(tmp_path, guard.identity.digest) as tape:
+            exchanges = {}
+            for _ in range(10_000):
+                exchange = tape.exchange()
+                exchanges[exchange.prediction_id] = exchange
+        async with observing(tmp_path, books) as shadow:
+            while await shadow.read():
+                await eventually(lambda: len(shadow.observer._open) < 200, "room in the queue")
+            await shadow.settle()
+            records, outcomes = shadow.records(), shadow.outcomes()
+        assert sum(outcomes.values()) == 10_000
+        assert 880 <= outcomes["compared"] <= 1120  # 1000 ± 4 standard deviations
+        assert len({record.prediction_id for record in records}) == len(records) == outcomes["compared"]
+        assert all(exchanges[record.prediction_id].request_id == record.request_id for record in records)
+        assert len(model.requests) == len(records)
+
+
+async def test_c48_pairing_a_caller_who_leaves_is_counted(tmp_path: Path) -> None:
+    async with serving(default=GOOD) as model:
+        books, guard = world(tmp_path, model.port)
+        async with running(tmp_path, default=hangs, guards=[guard]) as gateway:
+            async with gateway.connected() as caller:
+                await caller.send(request(INFER, BODY, JSON))
+                await eventually(lambda: gateway.upstream.requests, "the request upstream")
+                caller.leave()
+            await eventually(gateway.exchanges, "its record")
+            async with observing(tmp_path, books) as shadow:
+                await shadow.settle()
+                assert shadow.outcomes() == {"primary_failed": 1}
+                assert shadow.record().error == "client_abort"
+        assert not model.requests
+
+
+# -- what is not sent
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome"),
+    [
+        ({"method": "DELETE"}, "unsafe_method"),
+        ({"method": "PUT"}, "unsafe_method"),
+        ({"upstream_status": 503, "status": 503}, "primary_failed"),
+        ({"error": "truncated"}, "primary_failed"),
+        ({"streamed": True}, "streaming_skipped"),
+        ({"request_digest": "b2:00"}, "too_large"),
+        ({"response_digest": "b2:00"}, "too_large"),
+        ({"reason": "memory", "verdict": "unchecked"}, "too_large"),
+    ],
+)
+async def test_what_cannot_be_compared_is_not_sent_and_counted(
+    tmp_path: Path, fields: dict[str, Any], outcome: str
+) -> None:
+    async with serving(default=GOOD) as model:
+        books, guard = world(tmp_path, model.port)
+        with Tape(tmp_path, guard.identity.digest) as tape:
+            tape.exchange(**fields)
+        async with observing(tmp_path, books) as shadow:
+            await shadow.settle()
+            assert shadow.outcomes() == {outcome: 1}
+        assert not model.requests
+
+
+async def test_a_primary_that_cannot_be_read_is_uncomparable(tmp_path: Path) -> None:
+    async with serving(default=GOOD) as model:
+        books, guard = world(tmp_path, model.port)
+        with Tape(tmp_path, guard.identity.digest) as tape:
+            tape.exchange(reply=b"<html>")
+        async with observing(tmp_path, books) as shadow:
+            await shadow.settle()
+            assert (shadow.record().outcome, shadow.record().error) == ("uncomparable", "primary_malformed")
+
+
+async def test_what_is_no_inference_or_nobodys_is_not_looked_at(tmp_path: Path) -> None:
+    async with serving(default=GOOD) as model:
+        books, guard = world(tmp_path, model.port)
+        with Tape(tmp_path, guard.identity.digest) as tape:
+            tape.exchange(route_kind="metadata", method="GET")
+            tape.exchange(policy_digest="")
+        async with observing(tmp_path, books) as shadow:
+            await shadow.settle()
+            assert not any(sum(run.sums.outcomes.values()) for run in shadow.state.runs.values())
+        assert not model.requests
+
+
+async def test_a_policy_nobody_knows_is_counted(tmp_path: Path) -> None:
+    with Tape(tmp_path, "b2:unknown") as tape:
+        tape.exchange()
+    async with observing(tmp_path, Books()) as shadow:
+        await shadow.settle()
+        assert shadow.observer.snapshot()["unknown_policy"] == 1
+
+
+async def test_the_days_budget_is_paced_and_its_end_is_an_outcome(tmp_path: Path) -> None:
+    now = [1_800_000_000 * 10**9]
+    async with serving(default=GOOD) as model:
+        books, guard = world(tmp_path, model.port, "limits: {per_day: 960}")
+        with Tape(tmp_path, guard.identity.digest) as tape:
+            for _ in range(50):
+                tape.exchange()
+            async with observing(tmp_path, books, replicas=2, wall=lambda: now[0]) as shadow:
+                await shadow.settle()
+                assert shadow.outcomes() == {"compared": 5, "budget_spent": 45}
+                now[0] += 3600 * 10**9  # 20 an hour for each of two replicas, 5 at once
+                for _ in range(50):
+                    tape.exchange()
+                await shadow.settle()
+                assert shadow.outcomes() == {"compared": 10, "budget_spent": 90}
+        assert len(model.requests) == 10
+
+
+# -- units
+
+
+async def test_rows_are_units_of_their_own_and_only_drawn_ones_are_scored(tmp_path: Path) -> None:
+    body, reply = rows(*[[30, index] for index in range(200)]), scores(*[0.25] * 200)
+    async with serving(default=replies(answer(reply))) as model:
+        books, guard = world(tmp_path, model.port, "unit: row, sample: 50%, compare: {score: {tolerance: 0.02}}")
+        with Tape(tmp_path, guard.identity.digest) as tape:
+            tape.exchange(body, reply, rows=200)
+        async with observing(tmp_path, books) as shadow:
+            await shadow.settle()
+        record = shadow.record()
+        assert len(record.scores) == len(set(record.units)) == shadow.only["units"]["compared"]
+        assert 60 < len(record.units) < 140
+        assert bytes(model.received.body) == body
+
+
+async def test_a_key_features_unit_is_sticky_whichever_way_it_is_written(tmp_path: Path) -> None:
+    contract = CREDIT.replace("features:", "features:\n  customer: {type: json, role: key}")
+    model_line = "protocol: tfserving, name: credit"
+
+    async with serving(default=replies(answer(b'{"predictions": [0.25, 0.25]}'))) as model:
+        file = tmp_path / "key.yaml"
+        more = "unit: customer, sample: 50%, compare: {score: {tolerance: 0.02}}"
+        file.write_text(policy(contract, model=model_line) + f"shadow:\n  - {{{candidate(model.port, more)}}}\n")
+        loaded = load([file])
+        assert not loaded.errors, loaded.findings
+        books = Books()
+        guard = books.learn(loaded.policies[0])
+        with Tape(tmp_path, guard.identity.digest) as tape:
+            for customer in range(40):
+                for spelled in (customer, str(customer)):
+                    pair = [{"customer": spelled, "age": 30, "income": 1.0}] * 2
+                    body = json.dumps({"instances": pair}).encode()
+                    target = "/v1/models/credit:predict"
+                    tape.exchange(body, b'{"predictions": [0.25, 0.25]}', protocol="tfserving", target=target, rows=2)
+        async with observing(tmp_path, books) as shadow:
+            await shadow.settle()
+        units = Counter(record.units for record in shadow.records())
+        assert 10 <= len(units) <= 30
+        assert set(units.values()) == {2} and all(len(each) == 1 for each in units)
+        assert all(record.scores[0].rows == 2 for record in shadow.records())
+
+
+# -- restarts and reloads
+
+
+async def test_a_restart_sends_nothing_again_and_counts_everything_once(tmp_path: Path) -> None:
+    async with serving(default=GOOD) as model:
+        books, guard = world(tmp_path, model.port)
+        with Tape(tmp_path, guard.identity.digest) as tape:
+            for _ in range(20):
+                tape.exchange()
+            async with observing(tmp_path, books) as first:
+                await first.settle()
+                await first.commit()
+            for _ in range(5):
+                tape.exchange()
+            async with observing(tmp_path, books, crash=True) as second:
+                assert second.outcomes() == {"compared": 20}
+                await second.settle()
+                assert second.outcomes() == {"compared": 25}
+            async with observing(tmp_path, books) as third:
+                assert third.outcomes() == {"compared": 20}
+                await third.settle()
+                assert third.outcomes() == {"compared": 25}
+                assert third.only["units"]["compared"] == 25
+        assert len(model.requests) == 25 == len(first.records())
+
+
+@pytest.mark.parametrize("committed", [False, True])
+async def test_what_a_crash_interrupted_is_dropped_and_counted_never_sent_again(
+    tmp_path: Path, committed: bool
+) -> None:
+    async with serving(default=hangs) as model:
+        books, guard = world(tmp_path, model.port, "limits: {in_flight: 4, timeout: 60s}")
+        with Tape(tmp_path, guard.identity.digest) as tape:
+            for _ in range(10):
+                tape.exchange()
+        async with observing(tmp_path, books, crash=True) as first:
+            await first.read()
+            await eventually(lambda: len(model.requests) == 4, "four copies")
+            if committed:
+                await first.commit()
+        async with observing(tmp_path, books) as second:
+            await second.read()
+            await second.read()
+            sent_before = 4
+            waiting = 0 if committed else 6
+            assert second.observer.snapshot()["open"] == waiting
+            expected = {"dropped_queue": 10 if committed else sent_before}
+            assert second.outcomes() == expected
+            assert {record.error for record in second.records()} == {"interrupted"}
+        assert len(model.requests) <= 4 + min(4, waiting)
+
+
+async def test_a_state_that_was_lost_is_made_again_from_the_journal(tmp_path: Path) -> None:
+    async with serving(default=GOOD) as model:
+        books, guard = world(tmp_path, model.port)
+        with Tape(tmp_path, guard.identity.digest) as tape:
+            for _ in range(10):
+                tape.exchange()
+        async with observing(tmp_path, books) as first:
+            await first.settle()
+            await first.commit()
+        (tmp_path / "observers" / "shadow" / "state").unlink()
+        async with observing(tmp_path, books) as second:
+            await second.settle()
+            assert second.outcomes() == {"compared": 10}
+        assert len(model.requests) == 10
+
+
+async def test_candidates_follow_the_policy_of_each_record(tmp_path: Path) -> None:
+    async with serving(default=GOOD) as old, serving(default=GOOD) as new:
+        books, before = world(tmp_path, old.port)
+        after = books.learn(shadowed(tmp_path, candidate(new.port)))
+        none = books.learn(shadowed(tmp_path))
+        async with observing(tmp_path, books) as shadow:
+            for guard in (before, after, none):
+                with Tape(tmp_path, guard.identity.digest) as tape:
+                    tape.exchange(prediction_id=guard.identity.digest)
+                await shadow.settle()
+            found = shadow.observer.snapshot()
+        assert (len(old.requests), len(new.requests)) == (1, 1)
+        assert len(found["candidates"]) == 1 and len(found["earlier"]) == 1
+        assert found["candidates"][0]["upstream"].endswith(str(new.port))
+
+
+async def test_a_journal_that_takes_no_record_is_said(tmp_path: Path) -> None:
+    async with serving(default=GOOD) as model:
+        books, guard = world(tmp_path, model.port)
+        with Tape(tmp_path, guard.identity.digest) as tape:
+            tape.exchange()
+        async with observing(tmp_path, books) as shadow:
+            shadow.context.cold.close()
+            await shadow.read()
+            await eventually(lambda: not shadow.observer._open, "the answer")
+            assert shadow.observer.snapshot()["unrecorded"] == 1
