@@ -132,7 +132,7 @@ SHADOW_OUTCOME_WORDS: Final = (
     "streaming_skipped", "not_sampled", "unsafe_method", "budget_spent", "uncomparable",
 )  # fmt: skip
 OBSERVERS: Final = ("traces", "metrics", "access", "shadow", "archive", "forward", "profiles", "loops", "other")
-SPAN_DROP_REASONS: Final = ("refused", "partly_refused", "too_large", "unreachable")
+SPAN_DROP_REASONS: Final = ("refused", "partly_refused", "too_large")
 EXPORT_RESULTS: Final = ("taken", "refused", "busy", "unreachable")
 
 REQUESTS = _counter("sidecar_requests_total", "Requests answered, by what the contract did.", outcome=OUTCOMES)

@@ -1,0 +1,44 @@
+"""Which exchanges become spans: pure, and the same in every process that asks about one trace."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from ..errors import UpstreamFault
+from ..exchange import Exchange
+
+_SAMPLED: Final = 0x01
+_FAULTS: Final = frozenset(fault.value for fault in UpstreamFault)
+ALWAYS: Final = ("rejected", "error", "slow")
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """`share` of the traces that begin here, what the caller samples, and `always`, whatever the share."""
+
+    share: float = 0.05
+    always: Collection[str] = ALWAYS  # rejected | error | slow | repaired | fallback
+    slow_seconds: float = 1.0
+
+    def keeps(self, record: Exchange) -> bool:
+        """Whether this exchange is exported.
+
+        The share is taken of the trace id's low 64 bits, as OpenTelemetry's TraceIdRatioBased takes it; a trace that
+        the caller began goes on as the caller decided (ParentBased).
+        """
+        if record.parent_span_id:
+            if record.trace_flags & _SAMPLED:
+                return True
+        elif record.trace_flags & _SAMPLED or int(record.trace_id[-16:], 16) < round(self.share * 2**64):
+            return True
+        return self._noteworthy(record)
+
+    def _noteworthy(self, record: Exchange) -> bool:
+        always = self.always
+        if record.verdict in always:  # rejected, repaired, fallback
+            return True
+        if "error" in always and (record.status >= 500 or record.upstream_status >= 500 or record.error in _FAULTS):
+            return True
+        return "slow" in always and record.total_ns >= self.slow_seconds * 1e9

@@ -1,0 +1,172 @@
+"""One record, two spans: the ids the headers carried, the times that were measured, names of the conventions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanKind, StatusCode
+
+from sidecar.exchange import Exchange, ListedViolation
+from sidecar.telemetry.events import CONTRACT_VIOLATION, SPAN_EVENTS
+from sidecar.telemetry.spans import ATTRIBUTES, resource, spans_of
+
+from ..observers.calls import DIGEST, MILLISECOND, STARTED_UNIX_NS, exchange
+
+FULL: dict[str, Any] = {
+    "target": "/v2/models/credit/infer?sig=secret&a=1",
+    "request_headers": (("user-agent", "curl/8"), ("content-type", "application/json"), ("x-team", "t")),
+    "response_headers": (("content-encoding", "gzip"),),
+    "caller": "mobile",
+    "reason": "malformed",
+    "error": "bad_answer",
+    "streamed": True,
+    "status": 502,
+    "upstream_status": 500,
+    "request_bytes": 10,
+    "response_bytes": 20,
+    "method": "BREW",
+}
+
+
+def both(record: Exchange) -> tuple[ReadableSpan, ReadableSpan]:
+    server, client = spans_of(record, policy=("credit-risk", "2.3.0"), replica="pod-1", environment="test")
+    return server, client
+
+
+def told(span: ReadableSpan) -> dict[str, Any]:
+    return dict(span.attributes or {})
+
+
+def test_the_spans_are_the_ones_that_the_headers_spoke_of() -> None:
+    record = exchange(parent_span_id="b" * 16, trace_flags=3)
+    server, client = both(record)
+    assert server.context and server.parent and client.context and client.parent
+    assert {span.context.trace_id for span in (server, client) if span.context} == {int(record.trace_id, 16)}
+    assert server.context.span_id == int(record.span_id, 16) == client.parent.span_id
+    assert client.context.span_id == int(record.client_span_id, 16)
+    assert (server.parent.span_id, server.parent.is_remote) == (int("b" * 16, 16), True)
+    assert not client.parent.is_remote
+    assert (server.kind, client.kind) == (SpanKind.SERVER, SpanKind.CLIENT)
+    assert spans_of(exchange())[0].parent is None
+
+
+def test_the_times_are_the_ones_that_were_measured() -> None:
+    server, client = both(exchange())
+    assert (server.start_time, server.end_time) == (STARTED_UNIX_NS, STARTED_UNIX_NS + 10 * MILLISECOND)
+    assert (client.start_time, client.end_time) == (STARTED_UNIX_NS + MILLISECOND, STARTED_UNIX_NS + 9 * MILLISECOND)
+    assert told(server)["sidecar.overhead.duration"] == 0.002
+    assert told(server)["sidecar.first_byte.duration"] == 0.009
+
+
+def test_names_are_methods_and_templates_and_never_paths() -> None:
+    server, client = both(exchange())
+    assert (server.name, client.name) == ("POST /v2/models/{model}/infer", "POST")
+    server, client = both(exchange(method="BREW", route=""))
+    assert (server.name, client.name) == ("HTTP", "HTTP")
+    for span in (server, client):
+        assert told(span)["http.request.method"] == "_OTHER"
+        assert told(span)["http.request.method_original"] == "BREW"
+
+
+@pytest.mark.parametrize(
+    ("changes", "server_type", "client_type"),
+    [
+        ({}, None, None),
+        ({"status": 302, "upstream_status": 302}, None, None),
+        ({"status": 404, "upstream_status": 404}, None, "404"),
+        ({"status": 500, "upstream_status": 500}, "500", "500"),
+        ({"status": 504, "upstream_status": 0, "error": "idle_timeout"}, "idle_timeout", "idle_timeout"),
+        ({"status": 502, "error": "output-violation"}, "output-violation", None),
+        ({"status": 200, "upstream_status": 503, "verdict": "fallback"}, None, "503"),
+        ({"status": 0, "upstream_status": 0, "error": "client_abort"}, None, None),
+    ],
+)  # fmt: skip
+def test_an_error_is_one_on_the_side_where_it_is(
+    changes: dict[str, Any], server_type: str | None, client_type: str | None
+) -> None:
+    for span, error in zip(both(exchange(**changes)), (server_type, client_type), strict=True):
+        assert told(span).get("error.type") == error
+        assert span.status.status_code is (StatusCode.ERROR if error else StatusCode.UNSET)
+        assert span.status.description is None
+
+
+def test_what_never_went_upstream_has_no_client_span() -> None:
+    refused = {"status": 422, "upstream_status": 0, "upstream_ns": 0, "sent_ns": 0, "verdict": "rejected"}
+    assert [span.kind for span in spans_of(exchange(**refused))] == [SpanKind.SERVER]
+    shed = refused | {"status": 503, "error": "shed", "verdict": ""}
+    assert [span.kind for span in spans_of(exchange(**shed))] == [SpanKind.SERVER]
+
+
+def test_a_leg_that_found_no_connection_has_a_client_span_as_long_as_the_call() -> None:
+    never = {"status": 502, "upstream_status": 0, "upstream_ns": 0, "sent_ns": 0, "error": "connect_error"}
+    server, client = both(exchange(**never))
+    assert (client.start_time, client.end_time) == (server.start_time, server.end_time)
+    assert told(client)["error.type"] == "connect_error"
+
+
+def test_attributes_say_who_what_and_where_and_every_one_of_them_is_declared() -> None:
+    server, client = both(exchange(**FULL))
+    attributes = told(server)
+    assert attributes["url.path"] == "/v2/models/credit/infer"
+    assert attributes["url.query"] == "sig=REDACTED&a=1"
+    assert attributes["http.route"] == "/v2/models/{model}/infer"
+    assert attributes["user_agent.original"] == "curl/8"
+    assert attributes["http.request.header.content-type"] == ["application/json"]
+    assert attributes["sidecar.policy.name"] == "credit-risk"
+    assert attributes["sidecar.policy.digest"] == DIGEST
+    assert attributes["sidecar.verdict"] == "ok"
+    assert attributes["client.address"] == "10.0.0.7"
+    assert told(client)["url.full"] == "http://10.1.2.3:8080/v2/models/credit/infer?sig=REDACTED&a=1"
+    assert (told(client)["server.address"], told(client)["server.port"]) == ("10.1.2.3", 8080)
+    declared = {span: {n for n, (on, _) in ATTRIBUTES.items() if on in (span, "both")} for span in ("SERVER", "CLIENT")}
+    assert attributes.keys() <= declared["SERVER"]
+    assert told(client).keys() <= declared["CLIENT"]
+    for name in ATTRIBUTES:
+        assert name in attributes or name in told(client) or name == "http.request.header.content-encoding"
+
+
+def test_headers_that_no_list_names_and_signatures_are_nowhere() -> None:
+    shown = repr([(span.name, told(span)) for span in both(exchange(**FULL))])
+    assert "x-team" not in shown
+    assert "secret" not in shown
+
+
+def test_a_socket_has_no_port() -> None:
+    _, client = both(exchange(upstream="unix:/run/model.sock"))
+    assert told(client)["server.address"] == "/run/model.sock"
+    assert "server.port" not in told(client)
+
+
+def test_broken_checks_are_events_of_the_server_span() -> None:
+    listed = (
+        ListedViolation("age.min", "age", 0, "reject", "input"),
+        ListedViolation("prediction.score.max", "score", 0, "fallback", "output"),
+    )
+    server, _ = both(exchange(violations=listed, violations_total=7))
+    assert [(event.name, event.timestamp) for event in server.events] == [
+        (CONTRACT_VIOLATION, STARTED_UNIX_NS + MILLISECOND),
+        (CONTRACT_VIOLATION, STARTED_UNIX_NS + 10 * MILLISECOND),
+    ]
+    assert {event.name for event in server.events} <= SPAN_EVENTS.keys()
+    assert dict(server.events[0].attributes or {}) == {
+        "sidecar.violation.code": "age.min",
+        "sidecar.violation.feature": "age",
+        "sidecar.violation.row": 0,
+        "sidecar.violation.applied": "reject",
+        "sidecar.violation.side": "input",
+    }
+    assert told(server)["sidecar.violations"] == 7
+
+
+def test_the_resource_says_which_replica() -> None:
+    about = resource("pod-1", "production").attributes
+    assert about["service.name"] == "sidecar"
+    assert about["service.instance.id"] == "pod-1"
+    assert about["deployment.environment.name"] == "production"
+
+
+def test_the_same_record_gives_the_same_spans_again() -> None:
+    one, two = both(exchange(**FULL)), both(exchange(**FULL))
+    assert [span.to_json() for span in one] == [span.to_json() for span in two]
