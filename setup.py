@@ -34,6 +34,7 @@ HOT = [
     "sidecar/upstream/answer.py",
     "sidecar/upstream/leg.py",
     "sidecar/upstream/pool.py",
+    "sidecar/wire/oip_accept.py",
 ]
 
 
