@@ -12,13 +12,13 @@ from ..yamldoc import Finding, Parsed
 from .model import PLANNED, protocols
 from .platform import CloudEvents, Kafka, Platform
 from .sections import Policy
+from .shadowing import of_shadow
 from .urls import allowed, environment_word, fault_of, host_of, is_socket
 
 Path = tuple[str | int, ...]
 
 _POLICY_NOT_YET: Final[dict[Path, str]] = {
     ("slices",): "reports do not group by slice",
-    ("shadow",): "no candidate gets copies of requests",
     ("watch",): "nothing is watched over windows",
     ("feedback", "label"): "labels are taken and recorded, not joined",
     ("feedback", "holdout"): "no prediction is held out",
@@ -41,7 +41,7 @@ def of_policy(parsed: Parsed[Policy], today: date | None) -> list[Finding]:
     policy = parsed.draft
     if policy is None:
         return []
-    findings = [*_contract(parsed, policy), *_protocol(policy), *_addresses(_dialled(policy))]
+    findings = [*_contract(parsed, policy), *_protocol(policy), *_addresses(_dialled(policy)), *of_shadow(policy)]
     if policy.owner is None:
         hint = "owner: {team: …, contact: …}: refused callers are shown the contact"
         findings.append(Finding("owner.missing", f"nobody owns `{policy.name}`", hint, "warning", ("policy",)))

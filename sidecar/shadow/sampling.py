@@ -30,7 +30,9 @@ class Draw(NamedTuple):
 def derive_key(secret: bytes) -> bytes:
     """The sampling key of a shared secret (any length). ValueError for an empty one: that would be no secret."""
     if not secret:
-        raise ValueError("shadow sampling needs the shared secret")
+        raise ValueError(
+            "no secret: what is sampled must be the same in every replica; give all of them one --secret-file"
+        )
     return blake2b(_PURPOSE, key=blake2b(secret).digest(), digest_size=32).digest()
 
 

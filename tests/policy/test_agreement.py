@@ -92,7 +92,7 @@ def test_every_address_we_dial_must_be_on_the_list(folder: Folder) -> None:
     """
     loaded = folder.load(policy("a", "shadow: [{candidate: v2, upstream: http://v2}]"), config=config)
     wrong = [finding for finding in loaded.findings if finding.severity == "error"]
-    assert [finding.message.split("`")[1] for finding in wrong] == ["v2", "model", "kafka", "broker"]
+    assert [finding.message.split("`")[1] for finding in wrong] == ["model", "kafka", "broker", "v2"]
     assert {finding.code for finding in wrong} == {"url.host"}
 
 
@@ -144,7 +144,8 @@ def test_paths_that_can_match_no_request_are_refused(folder: Folder, path: str) 
 
 WAITING = {
     "slices: [{name: s, where: age > 5}]": "slices",
-    "shadow: [{candidate: v2, upstream: http://v2}]": "shadow",
+    "shadow: [{candidate: v2, upstream: http://v2, repeat_primary: 10%}]": "repeat_primary",
+    "shadow: [{candidate: v2, upstream: http://v2, guardrails: [{metric: loss, margin: 1%}]}]": "guardrails",
     "watch: {window: 1h}": "watch",
     "feedback: {holdout: {share: 5%}}": "feedback.holdout",
     "capture: {hide: {age: drop}}": "capture.hide",
@@ -178,6 +179,10 @@ def test_what_is_read_and_not_acted_on_is_said(folder: Folder, line: str, says: 
             "shadow: [{candidate: v, upstream: http://v, collect: {at_most: {pairs: 5}, horizon: {pairs: 6}}}]",
             "shadow.collect",
         ),
+        ("shadow: [{candidate: v, upstream: http://v}, {candidate: v, upstream: http://w}]", "shadow.twice"),
+        ("shadow: [{candidate: v, upstream: http://v, unit: customer}]", "shadow.unit"),
+        ("shadow: [{candidate: v, upstream: http://v, compare: {score: alike}}]", "shadow.compare"),
+        ("shadow: [{candidate: v, upstream: http://v, compare: {score: {scale: 0}}}]", "shadow.compare"),
         ("watch: {drift: {metric: pis}}", "value.choice"),
         ("feedback: {holdout: {share: 5%, unit: {blokc: 1h}}}", "key.unknown"),
         ("forward: [{to: kafka, url: http://x}]", "key.unknown"),

@@ -64,8 +64,8 @@ def compare_values(
 def _told_by(value: Value) -> str:
     if is_number(value):
         return "numeric"
-    while isinstance(value, list | tuple) and value:
-        value = value[0]
-        if is_number(value):
-            return "vector"
-    return "exact"
+    return "vector" if isinstance(value, list | tuple) and value and _all_numbers(value) else "exact"
+
+
+def _all_numbers(value: Value) -> bool:
+    return all(_all_numbers(item) if isinstance(item, list | tuple) else is_number(item) for item in value)

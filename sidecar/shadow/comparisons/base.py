@@ -8,6 +8,8 @@ from typing import ClassVar, Final, NamedTuple, Protocol
 
 from ...rows import Value
 
+_ROUNDING: Final = 1 + 1e-9  # 0.50 and 0.48 are 0.02 apart, whatever doubles make of it
+
 
 class Difference(StrEnum):
     """How two values differ: a closed set."""
@@ -64,8 +66,9 @@ def divergence(distance: float, tolerance: float, scale: float, path: str = "") 
     if not math.isfinite(distance):
         return worst(Difference.NOT_FINITE, path)
     score = (distance - tolerance) / scale
-    kind = Difference.NONE if distance <= tolerance else Difference.VALUE
-    return Compared(min(1.0, max(-1.0, score)), distance, kind, "" if kind is Difference.NONE else path)
+    if distance <= tolerance * _ROUNDING:
+        return Compared(min(0.0, max(-1.0, score)), distance)
+    return Compared(min(1.0, score), distance, Difference.VALUE, path)
 
 
 def distance_of(primary: Value, candidate: Value) -> float:
