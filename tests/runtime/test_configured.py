@@ -1,0 +1,29 @@
+"""Which observers run."""
+
+from __future__ import annotations
+
+from sidecar.policy import Platform
+from sidecar.policy.platform import Archive, Trace
+from sidecar.runtime.configured import DEFAULT_ARCHIVE, configured
+
+KINDS = ("archive", "metrics", "shadow", "traces")
+
+
+def test_archive_and_metrics_always_run() -> None:
+    running, idle = configured(KINDS, Platform(), (), {})
+    assert running == {"archive": DEFAULT_ARCHIVE, "metrics": None}
+    assert DEFAULT_ARCHIVE.max_bytes is not None, "nobody asked for it, so it must not fill the disk"
+    assert sorted(idle) == ["shadow", "traces"]
+    assert "OTEL_EXPORTER_OTLP_ENDPOINT" in idle["traces"]
+
+
+def test_the_archive_is_where_the_platform_says() -> None:
+    section = Archive(to="s3://lake/x")
+    assert configured(KINDS, Platform(archive=section), (), {})[0]["archive"] is section
+
+
+def test_a_collector_makes_traces_run() -> None:
+    platform = Platform(trace=Trace(sample=0.5))
+    for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        running, _ = configured(KINDS, platform, (), {name: "http://collector:4318"})
+        assert running["traces"] == platform.trace
