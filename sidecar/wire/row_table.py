@@ -126,6 +126,10 @@ class RowTable:
                 continue
             place = self.place(change.feature, change.row)
             if change.value is not MISSING:
+                if self.single and self.form is Form.LIST and type(change.value) is list:
+                    raise WireError(
+                        WireFault.SHAPE, "a list inside the one row would make it several", pointer=shown(place)
+                    )
                 draft.set(place, self.encode(change.value))
             elif path and (removed[change.feature] == self.count or self._in_object(path, change.row)):
                 draft.remove(place)

@@ -179,7 +179,7 @@ def datatype_of(values: Sequence[Value]) -> str:
     types = {type(value) for value in values if value is not None}
     if types == {bool}:
         return "BOOL"
-    if types == {int}:
+    if types == {int} and first_contradiction("INT64", values) is None:
         return "INT64"
     return "FP64" if types <= _NUMBERS else "BYTES"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Final, NamedTuple
 
 from ..errors import WireError, WireFault
@@ -115,6 +116,9 @@ class TensorRows:
         if place.column is not None:
             raise WireError(WireFault.SHAPE, "a column of a missing tensor cannot be filled", pointer=f"/{self.key}")
         kept = [value for row, value in enumerate(values) if row not in drop]
+        if any(type(value) is list for value in kept):
+            draft.insert((self.key,), len(self.tensors) + len(draft.node((self.key,)).insert), _vectors(place, kept))
+            return
         siblings = [tensor for tensor in self._bound().values() if len(tensor.shape) <= 2 and tensor.width == 1]
         shape = [len(kept), 1] if siblings and len(siblings[0].shape) == 2 else [len(kept)]
         data = [[value] for value in kept] if siblings and siblings[0].nested else kept
@@ -230,10 +234,29 @@ def _output(name: str, values: list[Any]) -> dict[str, Any]:
     return {"name": name, "shape": [len(values)], "datatype": datatype_of(values), "data": values}
 
 
+def _vectors(place: TensorPlace, values: list[Value]) -> bytes:
+    """A tensor with several values a row, nested. WireError when its rows are not all of one shape."""
+    sizes: list[int] = []
+    level = values
+    while all(type(value) is list for value in level):
+        sizes.append(len(level[0]))
+        level = [element for value in level for element in value]
+        if len(level) != len(values) * prod(sizes) or not level:
+            break
+    if len(level) != len(values) * prod(sizes) or not level or list in set(map(type, level)):
+        raise WireError(
+            WireFault.SHAPE, "the policy's values for a missing tensor have no one shape", pointer="/inputs"
+        )
+    shape = [len(values), *sizes]
+    return encode({"name": place.tensor, "shape": shape, "datatype": datatype_of(level), "data": values})
+
+
 def _set(draft: Draft, tensor: Tensor, row: int, column: int | None, value: Value) -> None:
     if column is not None or tensor.width == 1:
         draft.set(tensor.place(row, column), encode(_fitted(value, tensor)))
         return
+    if value is None:
+        raise WireError(WireFault.SHAPE, "a tensor has no null for several values at once", pointer=shown(tensor.path))
     elements = _row_elements(value, tensor)
     if tensor.nested:
         draft.set(tensor.place(row), encode(_nested_like(elements, tensor.shape[1:])))
