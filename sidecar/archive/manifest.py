@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from .layout import MANIFESTS, safe
 class Span(msgspec.Struct, frozen=True, array_like=True):
     """Frames of one segment, from the first one's offset to the last one's, both taken."""
 
+    replica: str  # whose journal it is
     stream: str
     segment: str
     first: int
@@ -96,12 +97,12 @@ def read_manifests(root: Path, *, since_day: str = "", replica: str | None = Non
                 yield manifest
 
 
-def covered(manifests: Iterator[Manifest]) -> Mapping[tuple[str, str, str], list[tuple[int, int]]]:
+def covered(manifests: Iterable[Manifest]) -> Mapping[tuple[str, str, str], list[tuple[int, int]]]:
     """(replica, stream, segment) → stretches of offsets that are archived."""
     found: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
     for manifest in manifests:
         for span in manifest.spans:
-            found.setdefault((manifest.replica, span.stream, span.segment), []).append((span.first, span.last))
+            found.setdefault((span.replica, span.stream, span.segment), []).append((span.first, span.last))
     return found
 
 

@@ -66,12 +66,14 @@ _COLUMNS: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
         "digest": _TEXT, "document": _TEXT, "records": _WHOLE, "replica": _TEXT, "environment": _TEXT,
     },
 }  # fmt: skip
+_JOINED: Final = {"label": _TEXT, "label_ts": _TIME, "shadow": _TEXT}
 ROW_TYPES: Final[dict[str, type[msgspec.Struct]]] = {
     "predictions": Prediction,
     "outcomes": OutcomeRow,
     "shadows": ShadowRow,
     "control": ControlRow,
 }
+_IDS: Final = ("prediction_id", "request_id", "trace_id")
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder().decode
 
@@ -129,8 +131,33 @@ def write_parquet(path: Path, tables: Iterable[Any], kind: type[msgspec.Struct])
         return file.tell()
 
 
-def read_parquet(path: Path, kind: type[R]) -> Iterator[R]:
-    """The rows of one file, a row group at a time. FileNotFoundError when retention has removed it."""
+def write_rows(path: Path, chunks: Iterable[Sequence[Prediction]]) -> None:
+    """An export: the archive's columns, and the label and shadow that its view joins."""
+    schema = schema_of(Prediction)
+    for name, column in _JOINED.items():
+        schema = schema.append(pa.field(name, column))
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for rows in chunks:
+            table = to_table(rows, Prediction)
+            table = table.append_column("label", pa.array([_text_of(row.label) for row in rows], type=_TEXT))
+            at = [None if row.label_ts is None else (unix_ns_of(row.label_ts) or 0) // 1000 for row in rows]
+            table = table.append_column("label_ts", pa.array(at, type=_TIME))
+            shadows = [_text_of(row.shadow or None) for row in rows]
+            writer.write_table(table.append_column("shadow", pa.array(shadows, type=_TEXT)))
+
+
+def _text_of(value: Any) -> str | None:
+    return None if value is None else _encode(value).decode()
+
+
+def read_parquet(path: Path, kind: type[R], *, about: str = "") -> Iterator[R]:
+    """The rows of one file; with `about`, only those with this prediction, request or trace id. FileNotFoundError when
+    retention has removed it."""
+    if about:
+        names = [name for name in _IDS if name in _COLUMNS[kind]]
+        filters = [[(name, "==", about)] for name in names]
+        yield from from_table(pq.read_table(path, partitioning=None, filters=filters), kind)
+        return
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             yield from from_table(file.read_row_group(group), kind)

@@ -22,6 +22,8 @@ COMMANDS: Final = {
     "observe": "read a gateway's journal: archive, series, spans, shadow, the admin page",
     "check": "find every problem of a policy at once",
     "status": "what a running sidecar is doing",
+    "explain": "one prediction's whole story",
+    "find": "predictions by condition",
     "log": "list, read, verify and export the journal",
     "schema": "the JSON Schema of a policy, for editors",
     "demo": "a model, a sidecar and a story, on this machine",
@@ -33,6 +35,8 @@ _EXAMPLES: Final = """examples:
   sidecar serve --upstream http://127.0.0.1:8080 --policy credit.yaml
   sidecar check credit.yaml
   sidecar status
+  sidecar explain PREDICTION_ID
+  sidecar find 'verdict == "rejected" and age > 120' --since 2h
   sidecar log cat --data sidecar-data
   sidecar demo
 

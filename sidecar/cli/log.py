@@ -18,6 +18,7 @@ from ..journal.frame import Damage, Frame, Incomplete
 from ..journal.lock import is_written
 from ..journal.reader import Reader
 from ..journal.segment import PREAMBLE_BYTES, Segment, list_segments, list_streams, open_segment, read_items
+from .export_rows import export
 from .record_lines import as_plain, as_text, decoded, matches, parse_since, record_ns, stamp
 
 _FOLLOW_SECONDS: Final = 0.2
@@ -52,7 +53,13 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     checking = actions.add_parser("verify", parents=[shared], help="check every frame; 1 if any is damaged")
     checking.add_argument("--format", choices=["text", "json"], default="text")
     exporting = actions.add_parser("export", parents=[shared, chosen], help="every record once, one JSON object each")
-    exporting.add_argument("--format", choices=["jsonl"], default="jsonl")
+    exporting.add_argument(
+        "--format",
+        choices=["frames", "jsonl", "parquet"],
+        default="frames",
+        help="frames: the journal's own records; jsonl, parquet: prediction rows of journal and archive, each once",
+    )
+    exporting.add_argument("--secret-file", metavar="FILE", help="the key `serve` was given (default: DIR/secret)")
     parser.set_defaults(run=run)
 
 
@@ -60,6 +67,8 @@ def run(args: argparse.Namespace) -> int:
     """0 done, 1 damage found, 2 could not answer."""
     directory = args.data / "journal" if (args.data / "journal").is_dir() else args.data
     try:
+        if args.log_action == "export" and args.format != "frames":
+            return export(args)
         if not list_streams(directory):
             raise JournalError(f"{args.data}: no journal here; give the directory that `serve --data` was given")
         with _output(args.output) as out:

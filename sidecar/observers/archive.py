@@ -97,7 +97,7 @@ class Archive:
             self._add(data_set, row)
         known = self._spans.get((read.stream, read.segment))
         first = known.first if known is not None else read.offset
-        self._spans[read.stream, read.segment] = Span(read.stream, read.segment, first, read.offset)
+        self._spans[read.stream, read.segment] = Span(read.replica, read.stream, read.segment, first, read.offset)
         end = read.offset + HEADER_BYTES + len(read.meta) + sum(map(len, read.payloads))
         place = Position(read.segment, end, read.number + 1)
         self._cursor = Cursor({**self._cursor.positions, read.stream: place})

@@ -1,0 +1,194 @@
+"""`sidecar explain ID`: one prediction's whole story, with the rules of its day; from journal and archive."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from ..exchange import Open
+from ..policy import Policy, short
+from ..predictions import Prediction, moment, to_record
+from .explain_text import as_text
+from .recorded import Recorded, add_source, open_recorded
+
+DONE, NOT_FOUND = 0, 1
+
+EPILOG: Final = """examples:
+  sidecar explain 019b7c00-3d2a-7c11-9f00-1a2b3c4d5e6f       the x-prediction-id of an answer
+  sidecar explain r-17 --data /var/lib/sidecar               a request id or a trace id will do
+  sidecar explain r-17 --from ./archive --format json
+
+exit codes: 0 found, 1 nothing with this id, 2 could not look
+"""
+
+
+def add(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "explain",
+        help="one prediction's whole story",
+        description="One prediction's whole story: who asked what, which policy said what, what the model answered.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("id", metavar="ID", help="a prediction, request or trace id")
+    add_source(parser)
+    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of stdout")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 found, 1 not found; a `SidecarError` is 2."""
+    recorded = open_recorded(args)
+    stories = stories_of(recorded, args.id)
+    if not stories:
+        print(
+            f"sidecar explain: nothing with the id {args.id!r} in journal or archive. The id is in the answer's "
+            "x-prediction-id or x-request-id; `sidecar find` lists what there is",
+            file=sys.stderr,
+        )
+        if args.format == "json":
+            _write(args.output, json.dumps({"id": args.id, "predictions": []}, indent=2))
+        return NOT_FOUND
+    if args.format == "json":
+        _write(args.output, json.dumps({"id": args.id, "predictions": stories}, indent=2, allow_nan=False))
+    else:
+        _write(args.output, "\n\n".join(as_text(story) for story in stories))
+    return DONE
+
+
+def stories_of(recorded: Recorded, about: str) -> list[dict[str, Any]]:
+    """One story per prediction id, oldest first."""
+    by_id: dict[str, list[Prediction]] = {}
+    for row in recorded.source.predictions(about=about):
+        by_id.setdefault(row.prediction_id, []).append(row)
+    labels = recorded.source.labels_of(list(by_id))
+    found = [_story(recorded, rows, labels) for rows in by_id.values()]
+    for read in recorded.source.frames(about):
+        if isinstance(read.record, Open) and read.record.prediction_id not in by_id:
+            found.append(_interrupted(read.record))
+    return sorted(found, key=lambda story: story["ts"] or "")
+
+
+def _story(recorded: Recorded, rows: Sequence[Prediction], labels: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    rows = sorted(rows, key=lambda row: row.row)
+    first, call = rows[0], rows[0].story
+    policy = recorded.book.policy(first.policy.digest) if first.policy.digest else None
+    records = [to_record(row) for row in rows]
+    return {
+        "prediction_id": first.prediction_id,
+        "request_id": first.request_id,
+        "trace_id": first.trace_id,
+        "span_id": first.span_id,
+        "ts": first.ts,
+        "request": {
+            "method": call.method,
+            "target": call.target,
+            "protocol": first.protocol,
+            "caller": first.caller,
+            "rows": call.rows or len(rows),
+            "streamed": call.streamed,
+        },
+        "replica": first.replica,
+        "environment": first.environment,
+        "policy": _policy(first, policy),
+        "model": {
+            "name": first.model.name,
+            "version": first.model.version,
+            "stated_in": call.version_source,
+            "identity": call.identity,
+        },
+        "verdict": _gravest([row.verdict for row in rows]),
+        "mode": call.mode,
+        "would": call.would,
+        "reason": call.reason,
+        "status": first.status,
+        "upstream_status": call.upstream_status,
+        "error": call.error,
+        "violations": [
+            {"row": row.row, "code": item.code, "feature": item.feature, "applied": item.applied}
+            | _answers_for(policy, item.feature, item.code)
+            for row in rows
+            for item in row.violations
+        ],
+        "violations_total": call.violations_total,
+        "edits": [
+            {"row": row.row, "feature": name, "before": before, "after": row.features.get(name, {"missing": True})}
+            for row in rows
+            for name, before in row.raw_features.items()
+        ],
+        "latency_ms": records[0]["latency_ms"],
+        "labels": [dict(label) for label in labels.get(first.prediction_id, ())],
+        "rows": records,
+    }
+
+
+def _policy(row: Prediction, policy: Policy | None) -> dict[str, Any]:
+    owner = policy.owner if policy is not None else None
+    return {
+        "name": row.policy.name,
+        "version": row.policy.version,
+        "digest": row.policy.digest,
+        "short_digest": short(row.policy.digest),
+        "owner": owner.team if owner is not None else "",
+        "contact": owner.contact if owner is not None else "",
+        "runbook": owner.runbook if owner is not None else "",
+        "known": policy is not None,
+    }
+
+
+def _answers_for(policy: Policy | None, name: str, code: str) -> dict[str, Any]:
+    """Who owns a feature, prediction or rule, and where its values come from."""
+    owner, source, description, unit = None, "", "", ""
+    if policy is not None:
+        feature = policy.contract.features.get(name)
+        checks = feature or policy.contract.prediction.get(name)
+        if checks is not None:
+            owner, description, unit = checks.owner, checks.description, checks.unit or checks.units
+        if feature is not None:
+            source = feature.source
+        for rule in policy.contract.rules:
+            if code == f"rule.{rule.id}":
+                owner, description = rule.owner, rule.description
+        owner = owner or policy.owner
+    return {
+        "owner": owner.team if owner is not None else "",
+        "contact": owner.contact if owner is not None else "",
+        "source": source,
+        "unit": unit,
+        "description": description,
+    }
+
+
+def _interrupted(opening: Open) -> dict[str, Any]:
+    """A stream that began and whose end was never recorded."""
+    return {
+        "prediction_id": opening.prediction_id,
+        "request_id": opening.request_id,
+        "trace_id": opening.trace_id,
+        "ts": moment(opening.started_unix_ns),
+        "request": {"method": opening.method, "target": opening.target.partition("?")[0]},
+        "model": {"name": opening.model_name},
+        "policy": {"digest": opening.policy_digest},
+        "verdict": "interrupted",
+        "rows": [],
+    }
+
+
+_GRAVITY: Final = ("", "ok", "observed", "repaired", "unchecked", "fallback", "rejected")
+
+
+def _gravest(verdicts: Sequence[str]) -> str:
+    return max(verdicts, key=lambda verdict: _GRAVITY.index(verdict) if verdict in _GRAVITY else 0)
+
+
+def _write(path: Path | None, text: str) -> None:
+    if path is None:
+        print(text)
+    else:
+        path.write_text(text + "\n", encoding="utf-8")

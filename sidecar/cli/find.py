@@ -1,0 +1,68 @@
+"""`sidecar find 'EXPR'`: predictions by condition, from journal and archive."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from ..predictions import to_json, to_record
+from ..predictions.condition import compile_condition
+from .recorded import add_source, add_times, open_recorded, times
+
+DONE, NOTHING = 0, 1
+
+EPILOG: Final = """examples:
+  sidecar find 'income > 200000 and caller == "mobile"'
+  sidecar find 'verdict in ["rejected", "fallback"]' --since 2h --format jsonl
+  sidecar find 'violations == "age.max" and features.age > 120'
+  sidecar find 'prediction.score >= 0.8 and label is not null'
+
+Names are fields of the prediction record (caller, verdict, status, model.version, latency_ms.total, …); every other
+name is a feature.
+
+exit codes: 0 found, 1 nothing fits, 2 could not look
+"""
+
+
+def add(subparsers: argparse._SubParsersAction[Any]) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser(
+        "find",
+        help="predictions by condition",
+        description="Predictions for which a condition holds.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("condition", metavar="EXPR", help="comparisons, and/or/not, in [...], is null")
+    add_source(parser)
+    add_times(parser)
+    parser.add_argument("--format", choices=("ids", "jsonl"), default="ids", help="prediction ids, or whole records")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of stdout")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 something fits, 1 nothing does; a `SidecarError` is 2."""
+    holds = compile_condition(args.condition)
+    since, until = times(args)
+    recorded = open_recorded(args)
+    found = 0
+    last = ""
+    out = args.output.open("w", encoding="utf-8") if args.output is not None else sys.stdout
+    try:
+        for row in recorded.source.predictions(since_ns=since, until_ns=until):
+            if not holds(to_record(row)):
+                continue
+            found += 1
+            if args.format == "jsonl":
+                out.write(to_json(row).decode() + "\n")
+            elif row.prediction_id != last:  # rows of one call come one after the other
+                out.write(row.prediction_id + "\n")
+            last = row.prediction_id
+        out.flush()
+    finally:
+        if args.output is not None:
+            out.close()
+    return DONE if found else NOTHING

@@ -1,0 +1,106 @@
+"""`sidecar find` and `sidecar log export`: predictions of journal and archive together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from sidecar.cli import main
+from tests.archive.desk import SECRET, Desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    made = Desk(tmp_path)
+    (made.data / "secret").write_bytes(SECRET)
+    return made
+
+
+def find(desk: Desk, *words: str) -> int:
+    return main(["find", *words, "--data", str(desk.data)])
+
+
+def test_ids_of_what_fits_in_journal_and_archive(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    first = desk.call([30, 300000.0], [31, 400000.0])
+    desk.archive()
+    second = desk.call([40, 250000.5])
+    desk.call([40, 1.0])
+    assert find(desk, "income > 200000 and caller == 'mobile'") == 0
+    assert capsys.readouterr().out.split() == [first, second]
+
+
+def test_whole_records_on_demand(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.call([30, 1.0])
+    refused = desk.call([130, 1.0])
+    assert find(desk, "verdict == 'rejected' and violations == 'age.max'", "--format", "jsonl") == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    record = json.loads(line)
+    assert (record["prediction_id"], record["features"]["age"]) == (refused, 130)
+
+
+def test_nothing_fits(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.call()
+    assert find(desk, "age > 1000") == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_labels_can_be_asked_for(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    name = desk.call()
+    desk.call()
+    desk.label(prediction_id=name, label=False)
+    assert find(desk, "label is not null and not label") == 0
+    assert capsys.readouterr().out.split() == [name]
+
+
+def test_a_condition_that_cannot_be_read_is_shown_with_its_place(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert find(desk, "status == '200'") == 2
+    error = capsys.readouterr().err
+    assert "`status` is a number" in error
+    assert error.splitlines()[2].index("^") == error.splitlines()[1].index("'200'")
+
+
+def test_times_choose(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.call()
+    second = desk.call()
+    assert find(desk, "age > 0", "--since", "2026-01-02T03:04:07Z", "--until", "2026-01-03T00:00:00Z") == 0
+    assert capsys.readouterr().out.split() == [second]
+    assert find(desk, "age > 0", "--since", "yesterday") == 2
+    assert "is not a time" in capsys.readouterr().err
+
+
+def test_an_export_has_every_row_of_both_once(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.many(6)
+    desk.archive()
+    desk.many(6)
+    assert main(["log", "export", "--format", "jsonl", "--data", str(desk.data)]) == 0
+    records = [json.loads(line, parse_constant=pytest.fail) for line in capsys.readouterr().out.splitlines()]
+    assert len(records) == len(desk.wanted())
+    assert {(record["prediction_id"], record["row"]) for record in records} == desk.wanted()
+    assert "join_key" not in records[0]
+
+
+def test_an_export_as_parquet_is_one_whole_file(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.many(6)
+    desk.archive()
+    name = desk.call()
+    desk.label(prediction_id=name, label=7)
+    out = desk.data / "out.parquet"
+    assert main(["log", "export", "--format", "parquet", "--data", str(desk.data), "-o", str(out)]) == 0
+    rows = pq.read_table(out).to_pylist()
+    assert len(rows) == 13
+    assert {row["prediction_id"]: row["label"] for row in rows}[name] == "7"
+    assert json.loads(rows[0]["features"]) == {"age": 30, "income": 1.0}
+    assert main(["log", "export", "--format", "parquet", "--data", str(desk.data)]) == 2
+    assert "say where: -o FILE" in capsys.readouterr().err
+    assert main(["log", "export", "--format", "jsonl", "--kind", "gap", "--data", str(desk.data)]) == 2
+
+
+def test_an_export_of_nothing_is_an_empty_file(desk: Desk) -> None:
+    out = desk.data / "out.parquet"
+    assert main(["log", "export", "--format", "parquet", "--data", str(desk.data), "-o", str(out)]) == 0
+    assert pq.read_table(out).num_rows == 0
