@@ -18,6 +18,7 @@ from sidecar.policy.platform import Platform
 from sidecar.runtime.settings import SETTINGS
 from sidecar.telemetry.metrics import TABLE
 from sidecar.telemetry.series import RECORD_TABLE
+from sidecar.telemetry.spans import ATTRIBUTES
 from sidecar.yamldoc import schema_of
 
 from . import policy_reference
@@ -81,11 +82,17 @@ def policy_keys() -> str:
     return "\n\n".join(parts)
 
 
+def spans() -> str:
+    """Every attribute of the spans."""
+    return table(("attribute", "span", "what"), [(f"`{name}`", on, what) for name, (on, what) in ATTRIBUTES.items()])
+
+
 PARTS: Final[dict[str, Callable[[], str]]] = {
     "commands": commands,
     "flags": flags,
     "metrics": metrics,
     "policy-keys": policy_keys,
+    "spans": spans,
 }
 
 

@@ -39,6 +39,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     _flag(parser, "--admin", ADMIN, "ADDR|off", "the page, /api/* and /metrics")
     _flag(parser, "--admin-token-file", "", "FILE", "token for the admin address; needed off loopback")
     _flag(parser, "--secret-file", "", "FILE", "the key shared with the gateway, where it is mounted elsewhere here")
+    _flag(parser, "--access-log", "off", "off|stderr|FILE", "one JSON line per request")
     _flag(parser, "--flush-timeout", FLUSH, "TIME", "on SIGTERM: how long to read what is left")
     parser.set_defaults(run=run)
 
@@ -80,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
         admin_fd=listener.detach() if listener is not None else -1,
         admin_token_file=args.admin_token_file,
         secret_file=args.secret_file,
+        access_log=args.access_log,
         flush_seconds=flush,
     )
     return cold.start(settings)

@@ -39,6 +39,7 @@ class Context:
     cold: Writer  # the `cold` stream: shadow answers, transitions
     log: Callable[[str, Mapping[str, Any]], None]
     section: Any = None
+    scheme: str = "http"  # of the data port
     secret: bytes = b""  # hides values, samples: shared with the gateway; purposes derive keys of their own from it
 
 
@@ -58,7 +59,7 @@ class Observer(Protocol):
         ...
 
     async def commit(self, cursor: Cursor) -> None:
-        """Make all that was taken durable together with the cursor: after a crash it is neither lost nor counted twice."""
+        """Make all that was taken durable together with the cursor: a crash loses nothing and counts nothing twice."""
         ...
 
     async def close(self) -> None:

@@ -44,7 +44,7 @@ class Metrics:
     def __init__(self, context: Context) -> None:
         self._book = context.book
         self._log = context.log
-        self._scheme: str = getattr(context.section, "scheme", "http")
+        self._scheme = context.scheme
         self._file = StateFile(context.data / "observers" / "metrics.state")
         self._store = Store()
         self._shown = b""

@@ -40,7 +40,7 @@ class Traces:
         self._book = context.book
         self._log = context.log
         self._stats = context.stats
-        self._scheme: str = getattr(section, "scheme", "http")
+        self._scheme = context.scheme
         self._sampling = Sampling(
             getattr(section, "sample", 0.05), getattr(section, "always", ALWAYS), getattr(section, "slow", 1.0)
         )

@@ -32,7 +32,6 @@ _PLATFORM_NOT_YET: Final[dict[Path, str]] = {
     ("archive",): "records stay in the journal until its own limits",
     ("forward",): "no record is sent elsewhere",
     ("shared",): "replicas share nothing",
-    ("trace",): "no span is exported; the ids are in the headers and in the record",
 }
 
 
@@ -139,6 +138,8 @@ def _sinks(platform: Platform) -> list[tuple[Path, str]]:
     found: list[tuple[Path, str]] = []
     if platform.upstream.url is not None:
         found.append((("upstream", "url"), platform.upstream.url))
+    if platform.trace.to is not None:
+        found.append((("trace", "to"), platform.trace.to))
     for at, forward in enumerate(platform.forward):
         match forward.sink:
             case Kafka(bootstrap=bootstrap):

@@ -105,6 +105,7 @@ class Shared:
 class Trace:
     """Which exchanges become spans, and whose trace they join."""
 
+    to: SinkUrl | None = key(None, doc="The collector (OTLP over HTTP); also OTEL_EXPORTER_OTLP_ENDPOINT.")
     sample: Share = key(0.05, doc="The share of traces that is exported.")
     always: tuple[Literal["rejected", "error", "slow", "repaired", "fallback"], ...] = key(
         ("rejected", "error", "slow"), doc="Exported whatever the sample."

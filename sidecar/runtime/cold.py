@@ -131,7 +131,7 @@ class Cold:
             for listed in (current.policies if current is not None else ())
             if (policy := self.book.policy(listed.digest)) is not None
         ]
-        sections, self.idle = configured(self._family, platform, policies, self.environ)
+        sections, self.idle = configured(self._family, platform, policies, self.environ, self.settings.access_log)
         await self.observing.configure(sections)
         self.log.info("observers.configured", running=sorted(sections), idle=dict(self.idle))
 
@@ -166,6 +166,7 @@ class Cold:
             cold=writer,
             log=self._say,
             secret=self.secret,
+            scheme=setup.scheme,
         )
         self._release(read_standing(self.data))
         self.tape = Tape(journal, learn=self._learn)

@@ -13,17 +13,17 @@ ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_EN
 
 
 def configured(
-    kinds: Iterable[str], platform: Platform, policies: Sequence[Policy], environ: Mapping[str, str]
+    kinds: Iterable[str], platform: Platform, policies: Sequence[Policy], environ: Mapping[str, str], access: str = ""
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """({observer: its section}, {observer that does not run: why})."""
+    """({observer: its section}, {observer that does not run: why}). `access`: where access lines go, "" or off."""
     running: dict[str, Any] = {}
     idle: dict[str, str] = {}
     for kind in kinds:
-        why = _why_not(kind, policies, environ)
+        why = _why_not(kind, platform, policies, environ, access)
         if why:
             idle[kind] = why
         else:
-            running[kind] = section_of(kind, platform, policies)
+            running[kind] = access if kind == "access" else section_of(kind, platform, policies)
     return running, idle
 
 
@@ -40,9 +40,14 @@ def section_of(kind: str, platform: Platform, policies: Sequence[Policy]) -> Any
             return None
 
 
-def _why_not(kind: str, policies: Sequence[Policy], environ: Mapping[str, str]) -> str:
-    if kind == "traces" and not any(environ.get(name) for name in ENDPOINTS):
-        return f"no collector is named: set {ENDPOINTS[-1]}"
+def _why_not(kind: str, platform: Platform, policies: Sequence[Policy], environ: Mapping[str, str], access: str) -> str:
+    if kind == "traces":
+        if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+            return "OTEL_SDK_DISABLED is true"
+        if platform.trace.to is None and not any(environ.get(name) for name in ENDPOINTS):
+            return f"no collector is named: say `trace: {{to: URL}}` or set {ENDPOINTS[-1]}"
+    if kind == "access" and access in ("", "off"):
+        return "nobody asked for access lines: --access-log stderr, or a file"
     if kind == "shadow" and not any(policy.shadow for policy in policies):
         return "no policy in force names a candidate (shadow:)"
     return ""

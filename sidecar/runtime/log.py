@@ -1,27 +1,7 @@
-"""The supervisor's and the workers' log: one JSON object a line on stderr (JSON escapes control bytes and newlines)."""
+"""The log of the supervisor, the workers and the observers' process: `telemetry.logs`, configured once in each."""
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from ..telemetry.logs import configure, logger
 
-import structlog
-
-
-def configure() -> None:
-    """Once per process."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-
-
-def logger() -> Any:
-    """A logger; events are `noun.past_verb`."""
-    return structlog.get_logger()
+__all__ = ["configure", "logger"]

@@ -111,6 +111,7 @@ class ColdSettings(msgspec.Struct, frozen=True, kw_only=True):
     admin_fd: int = -1  # a bound socket
     admin_token_file: str = ""
     secret_file: str = ""
+    access_log: str = ""  # stderr, or a file
     parent_fd: int = -1  # its end is ours
     flush_seconds: float = 5.0  # on leaving: to read to the end and commit
     patience: tuple[float, float, float] = (60.0, 0.1, 30.0)  # seconds: one take, first and longest backoff

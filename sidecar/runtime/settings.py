@@ -34,6 +34,7 @@ class ServeSettings:
     environment: str
     workers: int
     observers: str
+    access_log: str
     unmatched: str
     journal: str
     secret_file: str
@@ -89,6 +90,16 @@ def _address(text: str) -> ListenAddress | None:
     return None if text == "off" else parse_listen(text)
 
 
+def _access_log(text: str) -> str:
+    if text in ("off", "stderr"):
+        return text
+    if os.path.isdir(text):  # noqa: PTH112
+        raise ValueError("is a folder; a file, stderr or off is needed")
+    if not os.path.isdir(os.path.dirname(text) or "."):  # noqa: PTH112, PTH120
+        raise ValueError("its folder does not exist")
+    return text
+
+
 def _workers(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_WORKERS):
         raise ValueError(f"not a number from 1 to {MOST_WORKERS}")
@@ -130,6 +141,13 @@ SETTINGS: Final = (
     Setting("environment", "", _text, "NAME", "where this runs, compared with what the files and the cluster say"),
     Setting("workers", "1", _workers, "N", "serving processes"),
     Setting("observers", "on", _choice("on", "off"), "on|off", "read the journal in a process beside the workers"),
+    Setting(
+        "access_log",
+        "off",
+        _access_log,
+        "off|stderr|FILE",
+        "one JSON line per request, written by the observers' process",
+    ),
     Setting("unmatched", "auto", _choice("auto", "pass", "block"), "pass|block", "inference that no policy judges"),
     Setting(
         "journal", "", _text, "DIR", "the journal's own folder, for example a memory volume (default: DATA/journal)"
@@ -201,6 +219,11 @@ def _half_set(values: Mapping[str, Any]) -> list[str]:
     if isinstance(admin, ListenAddress) and not admin.loopback and not values.get("admin_token_file"):
         problems.append(
             f"--admin {admin} without --admin-token-file: off loopback a token is needed; give one, or 127.0.0.1"
+        )
+    access_log = values.get("access_log", "off")
+    if access_log != "off" and values.get("observers") == "off":
+        problems.append(
+            f"--access-log {access_log} with --observers off: nobody here writes it; give it to `sidecar observe`"
         )
     ports = [
         (flag, str(values[flag]))

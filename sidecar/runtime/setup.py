@@ -23,6 +23,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     platform: str = "{}"
     secret_file: str = ""
     workers: int = 1
+    scheme: str = "http"  # of the data port
 
 
 def write_setup(data: Path, setup: Setup) -> None:

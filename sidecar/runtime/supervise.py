@@ -306,6 +306,7 @@ class Supervisor:
             platform=loaded.platform,
             secret_file=self._settings.secret_file and str(Path(self._settings.secret_file).absolute()),
             workers=self._settings.workers,
+            scheme="https" if self._settings.tls_cert else "http",
         )
         try:
             write_setup(self._data, setup)
@@ -321,6 +322,7 @@ class Supervisor:
             journal=str(self._journal),
             admin_fd=admin[0].fileno() if admin is not None else -1,
             admin_token_file=self._settings.admin_token_file and str(Path(self._settings.admin_token_file).absolute()),
+            access_log=self._settings.access_log,
         )
         keep = (settings.admin_fd,) if admin is not None else ()
         self._cold = ColdHalf(settings, keep, command=self._cold_command, log=self._log)

@@ -89,10 +89,11 @@ def test_every_address_we_dial_must_be_on_the_list(folder: Folder) -> None:
         forward:
           - {to: kafka, bootstrap: "127.0.0.1:1,kafka:9092", topic: t}
           - {to: cloudevents, url: http://broker/default}
+        trace: {to: http://collector:4318}
     """
     loaded = folder.load(policy("a", "shadow: [{candidate: v2, upstream: http://v2}]"), config=config)
     wrong = [finding for finding in loaded.findings if finding.severity == "error"]
-    assert [finding.message.split("`")[1] for finding in wrong] == ["model", "kafka", "broker", "v2"]
+    assert [finding.message.split("`")[1] for finding in wrong] == ["model", "kafka", "broker", "collector", "v2"]
     assert {finding.code for finding in wrong} == {"url.host"}
 
 
@@ -152,7 +153,6 @@ WAITING = {
     "archive: {to: ./archive}": "archive",
     "forward: [{to: kafka, bootstrap: k, topic: t}]": "forward",
     "shared: {state: s3://b/k}": "shared",
-    "trace: {sample: 5%}": "trace",
     "callers: {from: xfcc}": "callers are not read",
 }
 

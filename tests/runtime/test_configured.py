@@ -27,3 +27,19 @@ def test_a_collector_makes_traces_run() -> None:
     for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
         running, _ = configured(KINDS, platform, (), {name: "http://collector:4318"})
         assert running["traces"] == platform.trace
+
+
+def test_a_collector_may_be_named_by_the_platform_and_switched_off_by_the_environment() -> None:
+    platform = Platform(trace=Trace(to="http://collector:4318"))
+    assert configured(KINDS, platform, (), {})[0]["traces"] == platform.trace
+    running, idle = configured(KINDS, platform, (), {"OTEL_SDK_DISABLED": "true"})
+    assert "traces" not in running
+    assert "OTEL_SDK_DISABLED" in idle["traces"]
+
+
+def test_access_lines_are_written_where_somebody_asked_for_them() -> None:
+    assert configured(("access",), Platform(), (), {}, "stderr")[0] == {"access": "stderr"}
+    for nobody in ("", "off"):
+        running, idle = configured(("access",), Platform(), (), {}, nobody)
+        assert running == {}
+        assert "--access-log" in idle["access"]

@@ -116,3 +116,16 @@ def test_misspelt_variables_are_told_and_a_clusters_own_are_not() -> None:
         "SIDECAR_SOMETHING_ELSE": "x",
     }
     assert misspelt(environ) == ["the environment variable SIDECAR_UPSTEAM is not read; did you mean SIDECAR_UPSTREAM?"]
+
+
+def test_access_lines_go_to_stderr_or_to_a_file_in_a_folder_that_is_there(tmp_path: Path) -> None:
+    for right in ("off", "stderr", str(tmp_path / "access.log"), "access.log"):
+        assert resolve({"access_log": right}, {}).access_log == right
+    for wrong in (str(tmp_path), str(tmp_path / "nowhere" / "access.log")):
+        with pytest.raises(RuntimeSetupError, match="--access-log"):
+            resolve({"access_log": wrong}, {})
+
+
+def test_access_lines_without_observers_are_told_where_they_belong() -> None:
+    with pytest.raises(RuntimeSetupError, match="sidecar observe"):
+        resolve({"access_log": "stderr", "observers": "off"}, {})
