@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import time
 from collections.abc import Mapping
@@ -78,11 +79,11 @@ def open_recorded(args: argparse.Namespace) -> Recorded:
     return Recorded(source, book)
 
 
-def _journal(folder: Path) -> Path | None:
-    if (folder / "journal").is_dir():
-        return folder / "journal"
+def _journal(folder: Path) -> Path:
+    """Where the gateway wrote it, if that can be seen from here."""
     setup = read_setup(folder)
-    return Path(setup.journal) if setup is not None and setup.journal else None
+    there = Path(setup.journal) if setup is not None and setup.journal else folder / "journal"
+    return there if there.is_dir() else folder / "journal"
 
 
 def _archive(folder: Path) -> Path:
@@ -99,12 +100,19 @@ def _archive(folder: Path) -> Path:
 
 
 def _secret(folder: Path, given: str | None) -> bytes:
-    try:
-        return read_secret(Path(given) if given else folder / SECRET_NAME)
-    except OSError as error:
-        if given:
+    """The gateway's key. Without it, values that the policy hashes are left out."""
+    if given:
+        try:
+            return read_secret(Path(given))
+        except OSError as error:
             raise RuntimeSetupError(f"--secret-file {given}: cannot be read ({error.strerror})") from None
-        return b""
+    setup = read_setup(folder)
+    stated = setup.secret_file if setup is not None else ""
+    for path in (Path(stated) if stated else None, folder / SECRET_NAME):
+        if path is not None:
+            with contextlib.suppress(OSError):
+                return read_secret(path)
+    return b""
 
 
 def _say(event: str, fields: Mapping[str, Any]) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Sequence
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import msgspec
 
 from ..archive import Partition, Span, folder_of
-from ..archive.layout import MOST_MODELS, OTHER
+from ..archive.layout import MOST_MODELS, OTHER, safe
+from ..archive.manifest import write_whole
 from ..archive.store import Part, Store
 from ..errors import RuntimeSetupError
 from ..exchange import Kind
@@ -43,10 +46,10 @@ class Archive:
         self._context = context
         self._section = section
         try:
-            root = folder_of(context.data, section.to)
+            self._root = folder_of(context.data, section.to)
         except ValueError as error:
             raise RuntimeSetupError(str(error)) from None
-        self._store = Store(root, context.replica or "replica", time.time_ns)
+        self._store: Store | None = None
         self._forget()
 
     async def open(self) -> Cursor:
@@ -59,7 +62,14 @@ class Archive:
         from ..archive import tables  # pyarrow takes a second to import, and may be missing
 
         self._tables = tables
+        self._store = Store(self._root, archiver_name(self._context.data, self._context.replica), time.time_ns)
         return self._store.open()
+
+    @property
+    def store(self) -> Store:
+        """The folder's writer, from `open` on."""
+        assert self._store is not None
+        return self._store
 
     async def take(self, batch: Sequence[Read]) -> None:
         """Rows into columns. Commits by itself when they take too much memory."""
@@ -74,14 +84,15 @@ class Archive:
         section = self._section
         if section.max_bytes is not None or section.retain is not None:
             removed = await asyncio.to_thread(
-                self._store.prune, max_bytes=section.max_bytes, retain_seconds=section.retain
+                self.store.prune, max_bytes=section.max_bytes, retain_seconds=section.retain
             )
             if removed:
-                self._context.log("archive.pruned", {"rows": removed, "left_bytes": self._store.size})
+                self._context.log("archive.pruned", {"rows": removed, "left_bytes": self.store.size})
 
     async def close(self) -> None:
         """Let go of the folder."""
-        self._store.close()
+        if self._store is not None:
+            self._store.close()
 
     def _forget(self) -> None:
         self._pending: dict[Partition, list[msgspec.Struct]] = {}
@@ -179,7 +190,7 @@ class Archive:
         parts, spans = self._parts, tuple(self._spans.values())
         self._forget()
         self._cursor = until
-        await asyncio.to_thread(self._store.commit, parts, spans, until)
+        await asyncio.to_thread(self.store.commit, parts, spans, until)
 
 
 def kept(row: Prediction, share: float, secret: bytes) -> bool:
@@ -192,6 +203,18 @@ def kept(row: Prediction, share: float, secret: bytes) -> bool:
         return False
     row.weight = 1 / share
     return True
+
+
+def archiver_name(data: Path, replica: str) -> str:
+    """What files and commits are named by: made once for a data folder, so that its cursor is found again when the
+    replica comes back under another name, and unlike that of any other folder that shares the archive."""
+    path = data / "observers" / "archive.name"
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        name = f"{safe(replica)[:60]}-{secrets.token_hex(4)}"
+        write_whole(path, name.encode() + b"\n")
+        return name
 
 
 MEMBER = Archive

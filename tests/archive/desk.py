@@ -45,6 +45,7 @@ class Desk:
         self.writer = self.open_writer()
         self.publish(self.policy)
         self.calls = 0
+        self.replica = "pod-1"
 
     def open_writer(self) -> Writer:
         settings = JournalSettings(max_bytes=64 * 1024 * 1024)
@@ -77,7 +78,7 @@ class Desk:
         assert self.writer.append(Kind.TRANSITION, encode(Transition(at_unix_ns=START, what=what)))
 
     def archiver(self) -> Archive:
-        return archiver(self.data, self.section)
+        return archiver(self.data, self.section, self.replica)
 
     def archive(self, **how: Any) -> Archive:
         """A whole life: open, read all, commit, close."""
@@ -94,12 +95,12 @@ class Desk:
         }
 
 
-def archiver(data: Path, section: ArchiveSection) -> Archive:
+def archiver(data: Path, section: ArchiveSection, replica: str = "pod-1") -> Archive:
     book = PolicyBook(data, log=_silent)
     for read in Reader(data / "journal").read():
         book.learn(read)
     context = Context(
-        data=data, journal=data / "journal", replica="pod-1", environment="test", book=book, stats=StatsPage(),
+        data=data, journal=data / "journal", replica=replica, environment="test", book=book, stats=StatsPage(),
         cold=None, log=_silent, section=section, secret=SECRET,  # type: ignore[arg-type]
     )  # fmt: skip
     return Archive(context)

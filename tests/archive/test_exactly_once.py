@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from sidecar.archive import Partition, Span
-from sidecar.archive.manifest import intent_path
 from sidecar.archive.store import Part, Store
 from sidecar.archive.tables import to_table
 from sidecar.errors import JournalError, RuntimeSetupError
@@ -32,7 +31,7 @@ def assert_once(desk: Desk) -> None:
     assert set(found) == desk.wanted()
     assert set(found.values()) <= {1}
     assert lying_about(desk.root) == set()
-    assert not intent_path(desk.root, "pod-1").exists()
+    assert not list((desk.root / "_manifest").glob("*.intent"))
 
 
 def test_every_row_is_archived_once_in_one_life_and_in_many(tmp_path: Path) -> None:
@@ -96,7 +95,7 @@ async def _truncated(desk: Desk, steps: int) -> bool:
     desk.transition("reloaded")
     await observer.take(list(reader.read()))
     parts, spans = await _parts(observer)
-    commit = observer._store.steps(parts, spans, reader.cursor)
+    commit = observer.store.steps(parts, spans, reader.cursor)
     for _ in range(steps):
         if next(commit, None) is None:
             await observer.close()
@@ -122,7 +121,7 @@ def test_a_file_cut_in_the_middle_is_undone(tmp_path: Path) -> None:
         reader = Reader(desk.journal, await observer.open())
         await observer.take(list(reader.read()))
         parts, spans = await _parts(observer)
-        commit = observer._store.steps(parts, spans, reader.cursor)
+        commit = observer.store.steps(parts, spans, reader.cursor)
         while not next(commit).startswith("written"):
             pass
         (beside,) = [path for path in desk.root.rglob(".*.new") if path.is_file()]
@@ -229,6 +228,27 @@ def test_one_that_is_let_go_while_it_writes_keeps_its_lock_until_it_is_done(tmp_
             Store(tmp_path, "a", time.time_ns).open()
     store.commit({}, (), Cursor())
     Store(tmp_path, "a", time.time_ns).open()
+
+
+def test_a_replica_that_comes_back_under_another_name_goes_on_where_it_was(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.many(9)
+    desk.archive()
+    desk.many(9)
+    desk.replica = "pod-2"
+    desk.archive()
+    assert_once(desk)
+
+
+def test_data_folders_that_share_an_archive_keep_out_of_each_others_way(tmp_path: Path) -> None:
+    shared = str(tmp_path / "shared")
+    first, second = Desk(tmp_path / "a", to=shared), Desk(tmp_path / "b", to=shared)
+    first.many(3)
+    second.many(2)
+    for desk in (first, second, first):
+        desk.archive()
+    assert sum(counted(tmp_path / "shared").values()) == len(first.wanted()) + len(second.wanted())
+    assert lying_about(tmp_path / "shared") == set()
 
 
 def test_a_damaged_manifest_is_said(tmp_path: Path) -> None:
