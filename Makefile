@@ -100,11 +100,12 @@ COMPILE = CUSTOM_COMPILE_COMMAND='make lock' $(VENV)/bin/pip-compile --quiet --g
 
 lock: $(VENV)/.dev
 	$(COMPILE) requirements/build.in -o requirements/build.lock
-	$(COMPILE) pyproject.toml -o requirements/runtime.lock
+	$(COMPILE) --extra archive pyproject.toml -o requirements/runtime.lock
 	$(COMPILE) -c requirements/build.lock -c requirements/runtime.lock pyproject.toml requirements/dev.in -o requirements/dev.lock
 	$(COMPILE) requirements/mlserver.in -o requirements/mlserver.lock
 	$(COMPILE) requirements/bench.in -o requirements/bench.lock
 	$(COMPILE) requirements/mitmproxy.in -o requirements/mitmproxy.lock
+	$(COMPILE) requirements/receivers.in -o requirements/receivers.lock
 
 clean:
 	rm -rf $(VENV) $(VENVS) var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
