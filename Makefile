@@ -101,7 +101,7 @@ COMPILE = CUSTOM_COMPILE_COMMAND='make lock' $(VENV)/bin/pip-compile --quiet --g
 lock: $(VENV)/.dev
 	$(COMPILE) requirements/build.in -o requirements/build.lock
 	$(COMPILE) --extra archive pyproject.toml -o requirements/runtime.lock
-	$(COMPILE) -c requirements/build.lock -c requirements/runtime.lock pyproject.toml requirements/dev.in -o requirements/dev.lock
+	$(COMPILE) -c requirements/build.lock -c requirements/runtime.lock --extra archive pyproject.toml requirements/dev.in -o requirements/dev.lock
 	$(COMPILE) requirements/mlserver.in -o requirements/mlserver.lock
 	$(COMPILE) requirements/bench.in -o requirements/bench.lock
 	$(COMPILE) requirements/mitmproxy.in -o requirements/mitmproxy.lock
