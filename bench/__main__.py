@@ -17,18 +17,20 @@ from .failure import BenchError
 from .load import PinnedLoad
 from .processes import cores
 from .rounds import Timing, run_rounds
+from .shadow import Plan, shadow
 from .soak import soak
 from .stage import DIRECT, REFERENCE, kinds, stage
 
 # Measured twice in every round: what two instances of one system differ by is noise.
 TWINS: Final = ("envoy", "sidecar")
+WHAT: Final = "micro: where the microseconds go, without sockets; shadow: callers' p99 beside a broken candidate"
 QUICK: Final = Timing(rounds=2, seconds=3, paced_seconds=1.5)
 FULL: Final = Timing(rounds=5, seconds=6, paced_seconds=3)
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the gateway beside its peers.")
-    parser.add_argument("what", nargs="?", choices=["micro"], help="micro: where the microseconds go, without sockets")
+    parser.add_argument("what", nargs="?", choices=["micro", "shadow"], help=WHAT)
     parser.add_argument("--quick", action="store_true", help="2 rounds of 3 s instead of 5 of 6 s")
     parser.add_argument("--rounds", type=int, help="how often each system is measured")
     parser.add_argument("--seconds", type=float, help="length of a saturation run; fixed-rate runs last half of it")
@@ -89,7 +91,11 @@ def main() -> int:
             micro.main()
             return 0
         with tempfile.TemporaryDirectory(dir=options.data or environments.scratch()) as folder:
-            if options.soak:
+            if options.what == "shadow":
+                plan = Plan()
+                plan = Plan(options.rounds or plan.rounds, options.seconds or plan.seconds)
+                shadow(Path(folder).resolve(), plan)
+            elif options.soak:
                 soak(options.soak, Path(folder).resolve())
             else:
                 compare(options, Path(folder).resolve())
