@@ -107,7 +107,7 @@ def _start(stack: ExitStack, label: str, place: Place, generator_core: int, prox
             candidate = Process(f"candidate {label}", scripted, generator_core, place.folder / "candidate.log")
             stack.enter_context(candidate)
             candidate.wait_for_port(port)
-    argv = (*_without_observers_off(command(place, policy), "--observers", "on", "--admin", "off")
+    argv = (*_without_observers_off(command(place, policy)), "--observers", "on", "--admin", "off")
     process = stack.enter_context(Process(label, argv, proxy_core, place.folder / "log"))
     process.wait_for_port(place.port)
 
