@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench build docs lock clean mlserver
+.PHONY: help demo test check bench build docs lock clean mlserver receivers
 
 help:
 	@printf '%s\n' \
@@ -29,11 +29,11 @@ demo: $(VENV)/.runtime mlserver
 	@$(VENV)/bin/python -m sidecar demo $(ARGS)
 
 # The second run has the hot half as it is installed: compiled, where a C compiler is at hand.
-test: $(VENV)/.dev mlserver build/hot/.made
+test: $(VENV)/.dev mlserver receivers build/hot/.made
 	$(VENV)/bin/python -m pytest $(ARGS)
 	$(VENV)/bin/python -m pytest -q -o pythonpath='build/hot .' tests/gateway tests/upstream tests/test_guard.py
 
-check: $(VENV)/.dev mlserver
+check: $(VENV)/.dev mlserver receivers
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
@@ -92,6 +92,12 @@ mlserver: | $(VENV)/.made
 	@[ -e $(VENVS)/mlserver/.made ] || echo 'installing MLServer into $(VENVS)/mlserver (530 MB, once)' >&2
 	@mkdir -p $(VENVS); $(MAKE) --no-print-directory -s $(VENVS)/mlserver/.made 2>$(VENVS)/mlserver.log || \
 	  { echo 'MLServer could not be installed; what needs it is skipped. Why:' >&2; tail -n 3 $(VENVS)/mlserver.log >&2; }
+
+# Collectors of spans that are not ours. Without them two tests skip.
+receivers: | $(VENV)/.made
+	@mkdir -p $(VENVS); $(MAKE) --no-print-directory -s $(VENVS)/receivers/.made 2>$(VENVS)/receivers.log || \
+	  { echo 'The receivers of spans could not be installed; what needs them is skipped. Why:' >&2; \
+	    tail -n 3 $(VENVS)/receivers.log >&2; }
 
 # --- lock files: every hash of every file, and no address of any package index -------------------------------------
 

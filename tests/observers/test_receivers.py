@@ -39,7 +39,7 @@ def program(pattern: str) -> Path:
     """A program of the receivers' own environment."""
     found = next(ENVIRONMENT.glob(pattern), None)
     if found is None:
-        pytest.skip("no receivers are installed: `make .venvs/receivers/.made` installs them")
+        pytest.skip("no receivers are installed: `make receivers` installs them")
     return found
 
 
