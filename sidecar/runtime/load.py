@@ -25,7 +25,7 @@ from .messages import Finding, JournalFacts, LoadRequest, LoadResult, PolicyFact
 CPU_SECONDS: Final = 60
 # Read and checked, and without effect in this version: they are for the observers.
 POLICY_SECTIONS: Final = ("slices", "watch", "feedback", "capture")
-PLATFORM_SECTIONS: Final = ("archive", "forward", "shared")
+PLATFORM_SECTIONS: Final = ("forward", "shared")
 _FIXED: Final = ("callers", "journal", "trace")
 
 

@@ -22,6 +22,7 @@ from ..telemetry import metrics
 from .tape import Strip, Tape, advance
 
 POLL_SECONDS: Final = 0.05
+PACE_SECONDS: Final = 0.005  # a strip, at most: who is ahead gives way, and is never held
 OPEN_SECONDS: Final = 60.0
 TAKE_SECONDS: Final = 60.0
 COMMIT_SECONDS: Final = 60.0
@@ -47,7 +48,13 @@ class Runner:
     """One observer, kept running. `observer` is the instance at work, or None between two lives."""
 
     def __init__(
-        self, member: Callable[[Context], Observer], kind: str, context: Context, tape: Tape, patience: Patience
+        self,
+        member: Callable[[Context], Observer],
+        kind: str,
+        context: Context,
+        tape: Tape,
+        patience: Patience,
+        ahead: Callable[[int], bool] = lambda records: False,
     ) -> None:
         self.kind = kind
         self.section = context.section
@@ -62,6 +69,8 @@ class Runner:
         self._context = context
         self._tape = tape
         self._patience = patience
+        self._ahead = ahead
+        self.moved = 0.0  # monotonic: when it last went on
         self._leave_by: float | None = None  # monotonic
         self._leaving = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -96,6 +105,11 @@ class Runner:
             errors=self.errors,
             because=self.because,
         )
+
+    @property
+    def place(self) -> int:
+        """Records before the place it reads at, all streams."""
+        return sum(at.records for at in self.read.positions.values())
 
     async def _keep(self) -> None:
         """Live again and again until told to leave."""
@@ -151,7 +165,8 @@ class Runner:
                 self.read = advance(self.read, strip)
                 self._came_to(strip)
                 self._count(len(wanted), strip.missed.lagged_out, strip.missed.damaged + strip.missed.undecodable)
-                await asyncio.sleep(0)  # others' turn, also when `take` never waits
+                self.moved = time.monotonic()
+                await asyncio.sleep(PACE_SECONDS if self._ahead(self.place) else 0)  # others' turn, in any case
             if not strips:
                 self.current_unix, self._placed = asked, True
             now = time.monotonic()
@@ -235,9 +250,17 @@ class Observing:
                     self._say("observer.released", {"observer": kind, "reason": "it is no longer configured"})
         for kind, section in sections.items():
             if kind not in self._runners:
-                runner = Runner(self._members[kind], kind, self._context(section), self._tape, self._patience)
+                runner = Runner(
+                    self._members[kind], kind, self._context(section), self._tape, self._patience, self._ahead
+                )
                 self._runners[kind] = runner
                 runner.start()
+
+    def _ahead(self, place: int) -> bool:
+        """Whether one at this place makes those who follow read all of it anew. Who does not move does not count."""
+        recently = time.monotonic() - 1.0
+        followers = [runner.place for runner in self._runners.values() if runner.moved > recently]
+        return bool(followers) and place - min(followers) > self._tape.reach
 
     async def stop(self, seconds: float) -> None:
         """All at once, within `seconds`."""

@@ -53,6 +53,7 @@ class Tape:
         self._clock = clock
         self._strips: OrderedDict[tuple[str, Position | None], Strip] = OrderedDict()
         self._size = 0
+        self._records = 0
         self._empty: dict[tuple[str, Position | None], float] = {}
         self._streams: tuple[str, ...] = ()
         self._streams_until = 0.0
@@ -66,6 +67,11 @@ class Tape:
             if strip is not None:
                 found.append(strip)
         return found
+
+    @property
+    def reach(self) -> float:
+        """How many records one observer may be ahead of another before the other one must read them anew."""
+        return self._records / 2 if self._size > self._most / 2 else float("inf")
 
     def _known_streams(self) -> tuple[str, ...]:
         now = self._clock()
@@ -90,9 +96,11 @@ class Tape:
             return None
         self._strips[key] = strip
         self._size += strip.size
+        self._records += len(strip.reads)
         while self._size > self._most and len(self._strips) > 1:
             _, forgotten = self._strips.popitem(last=False)
             self._size -= forgotten.size
+            self._records -= len(forgotten.reads)
         return strip
 
     def _fetch(self, stream: str, at: Position | None) -> Strip | None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sidecar.journal import StatsPage, Writer
+from sidecar.journal import Read, StatsPage, Writer
 from sidecar.journal.progress import lags
 from sidecar.observers import Context, StateFile
 from sidecar.runtime.book import PolicyBook
 from sidecar.runtime.observe import Observing, Patience
-from sidecar.runtime.tape import Tape
+from sidecar.runtime.tape import REMEMBERED_BYTES, Tape
 from sidecar.telemetry import metrics
 from tests.journal.records import append_many, open_writer
 from tests.observers.counting import Counting, Failing, Hanging, Other, committed
@@ -24,7 +24,9 @@ from tests.observers.counting import Counting, Failing, Hanging, Other, committe
 class Bench:
     """A journal, and observers that read it."""
 
-    def __init__(self, folder: Path, **family: Callable[[Context], Any]) -> None:
+    def __init__(
+        self, folder: Path, remembered_bytes: int = REMEMBERED_BYTES, **family: Callable[[Context], Any]
+    ) -> None:
         self.data = folder
         self.journal = folder / "journal"
         self.writer: Writer = open_writer(self.journal)
@@ -40,7 +42,7 @@ class Bench:
             cold=open_writer(self.journal, stream="cold"),
             log=self.say,
         )
-        self.tape = Tape(self.journal)
+        self.tape = Tape(self.journal, remembered_bytes=remembered_bytes)
         self.observing = Observing(
             family,
             lambda section: replace(context, section=section),
@@ -70,12 +72,20 @@ class Bench:
 async def observing(
     folder: Path, sections: Mapping[str, Any], **family: Callable[[Context], Any]
 ) -> AsyncIterator[Bench]:
-    bench = Bench(folder, **family)
+    bench = Bench(folder, REMEMBERED_BYTES, **family)
     await bench.observing.configure(sections)
     try:
         yield bench
     finally:
         await bench.observing.stop(1.0)
+
+
+class Slow(Other):
+    """Lets a moment pass before each batch."""
+
+    async def take(self, batch: Sequence[Read]) -> None:
+        await asyncio.sleep(0.002)
+        await super().take(batch)
 
 
 def once(numbers: range) -> dict[str, int]:
@@ -185,5 +195,28 @@ def test_lag_is_bytes_and_seconds_and_goes_to_nothing(tmp_path: Path) -> None:
         await bench.until(lambda: lags(bench.journal, bench.observing.progress(), time.time())["metrics"].size == 0)
         assert lags(bench.journal, bench.observing.progress(), time.time() + 5)["metrics"].seconds == 0
         await bench.observing.stop(1.0)
+
+    asyncio.run(story())
+
+
+def test_who_is_ahead_gives_way_so_that_nothing_is_decoded_twice(tmp_path: Path) -> None:
+    async def story() -> None:
+        bench = Bench(tmp_path, remembered_bytes=8_000_000, metrics=Counting, archive=Slow)
+        append_many(bench.writer, range(12_000))
+        await bench.observing.configure({"metrics": None, "archive": None})
+        await bench.until(lambda: bench.counted("metrics") == bench.counted("archive") == once(range(12_000)))
+        assert bench.tape.decoded < 18_000, "it remembers a third of them"
+        await bench.observing.stop(1.0)
+
+    asyncio.run(story())
+
+
+def test_one_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
+    async def story() -> None:
+        bench = Bench(tmp_path, remembered_bytes=1_000_000, metrics=Counting, loops=Hanging)
+        append_many(bench.writer, range(6_000))
+        await bench.observing.configure({"metrics": None, "loops": None})
+        await bench.until(lambda: bench.counted("metrics") == once(range(6_000)))
+        await bench.observing.stop(0.1)
 
     asyncio.run(story())
