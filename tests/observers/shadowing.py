@@ -58,6 +58,9 @@ class Books:
         self._documents[guard.identity.digest] = json.loads(to_canonical(policy))
         return guard
 
+    def replace(self, digest: str, guard: Guard) -> None:
+        self._guards[digest] = guard
+
     def guard(self, digest: str) -> Guard | None:
         return self._guards.get(digest)
 

@@ -15,7 +15,7 @@ import pytest
 from sidecar.guard import Guard
 from sidecar.policy import load
 from tests.kit.client import eventually, request
-from tests.kit.guards import CREDIT, INFER, policy, rows, scores
+from tests.kit.guards import CREDIT, INFER, broken, policy, rows, scores
 from tests.kit.running import Running, running
 from tests.kit.upstream import Asked, Script, answer, chunked, hangs, replies, replies_and_closes, resets, serving
 
@@ -36,6 +36,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 def world(tmp_path: Path, port: int, more: str = "compare: {score: {tolerance: 0.02}}") -> tuple[Books, Guard]:
     """A book with one policy and one candidate, and the guard the gateway judges by."""
+    tmp_path.mkdir(exist_ok=True)
     books = Books()
     return books, books.learn(shadowed(tmp_path, candidate(port, more)))
 
@@ -294,7 +295,7 @@ async def test_c47_no_side_doors(tmp_path: Path) -> None:
                 await shadow.settle()
                 (sent,) = model.requests
                 failed, *_ = [record for record in shadow.records() if record.request_id == "caller-1"]
-                assert shadow.outcomes() == {"shadow_error": 1, "primary_failed": 1}
+                assert shadow.outcomes() == {"shadow_error": 1, "primary_failed": 1, "not_sampled": 1}
             raw = bytes(sent.raw).lower()
             for word in (b"t0ken", b"session=1", b"s3cret", b"user-agent", b"1" * 32):
                 assert word not in raw
@@ -548,6 +549,22 @@ async def test_candidates_follow_the_policy_of_each_record(tmp_path: Path) -> No
         assert (len(old.requests), len(new.requests)) == (1, 1)
         assert len(found["candidates"]) == 1 and len(found["earlier"]) == 1
         assert found["candidates"][0]["upstream"].endswith(str(new.port))
+
+
+async def test_a_fault_of_our_own_is_said_and_costs_one_record(tmp_path: Path) -> None:
+    """What no one foresaw, on either way: before sending and while comparing."""
+    async with serving(default=GOOD) as model:
+        for side in ("request", "reply"):
+            folder = tmp_path / side
+            books, guard = world(folder, model.port, "unit: row, compare: {score: {tolerance: 0.02}}")
+            books.replace(guard.identity.digest, broken(guard, side))
+            with Tape(folder, guard.identity.digest) as tape:
+                tape.exchange()
+            async with observing(folder, books) as shadow:
+                await shadow.settle()
+                assert shadow.outcomes() == {"uncomparable": 1}
+                assert shadow.record().error == "fault_PlantedError"
+                assert [event for event, _ in shadow.said] == ["shadow.failed"]
 
 
 async def test_a_journal_that_takes_no_record_is_said(tmp_path: Path) -> None:

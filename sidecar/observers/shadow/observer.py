@@ -133,7 +133,7 @@ class ShadowObserver:
     # -- an exchange
 
     def _consider(self, exchange: Exchange, payloads: tuple[bytes, ...]) -> None:
-        if not exchange.policy_digest or exchange.route_kind != "inference" or copies.is_copy(exchange):
+        if not exchange.policy_digest or exchange.route_kind != "inference":
             return
         candidates = self._planned(exchange.policy_digest)
         if not candidates:
@@ -146,7 +146,10 @@ class ShadowObserver:
             except (WireError, ValueError) as error:
                 refused = Outcome.UNCOMPARABLE, f"request_{type(error).__name__}"
         for candidate in candidates:
-            self._offer(candidate, exchange, payloads, sent, refused)
+            try:
+                self._offer(candidate, exchange, payloads, sent, refused)
+            except Exception as error:  # one strange record must not stop all that come after it
+                self._fault(_open_of(candidate, exchange), error, exchange)
 
     def _offer(
         self,
@@ -163,15 +166,12 @@ class ShadowObserver:
             return
         headers = copies.lookup(exchange)
         units = candidate.units_of(exchange, None if sent is None else sent[1], headers)
-        if units is None:
+        if units is None or copies.is_copy(exchange):
             run = self.state.begin(policy, plan, self._wall())
             run.sums.count(Outcome.NOT_SAMPLED)
             self._context.stats.counters[_OUTCOME_SLOTS[Outcome.NOT_SAMPLED]] += 1
             return
-        one = Open(
-            exchange.prediction_id, exchange.request_id, policy, exchange.policy_digest, plan.candidate, plan.run,
-            units.names,
-        )  # fmt: skip
+        one = _open_of(candidate, exchange, units.names)
         if refused is not None or sent is None:
             outcome, why = refused or (Outcome.UNCOMPARABLE, "not_kept")
             self._record(one, Judgement(outcome, why), exchange=exchange)
@@ -248,11 +248,22 @@ class ShadowObserver:
         else:
             if answered.failed is None:
                 metrics.SHADOW_SECONDS.observe(self._context.stats.counters, answered.latency_ns)
-            self._record(copy.open, judge(copy, answered), exchange=copy.exchange, copy=copy, answered=answered)
+            try:
+                judgement = judge(copy, answered)
+            except Exception as error:
+                self._fault(copy.open, error, copy.exchange)
+            else:
+                self._record(copy.open, judgement, exchange=copy.exchange, copy=copy, answered=answered)
         if not any(mirror.in_flight for mirror in self._mirrors.values()):
             self._idle.set()
 
     # -- a record
+
+    def _fault(self, one: Open, error: Exception, exchange: Exchange) -> None:
+        """A fault of our own: said, and counted where it happened."""
+        name = type(error).__name__
+        self._context.log("shadow.failed", {"prediction_id": one.prediction_id, "error": name, "exc_info": error})
+        self._record(one, Judgement(Outcome.UNCOMPARABLE, f"fault_{name}"), exchange=exchange)
 
     def _record(
         self,
@@ -282,6 +293,19 @@ class ShadowObserver:
         gauges = self._context.stats.gauges
         gauges[metrics.SHADOW_IN_FLIGHT.slot] = float(sum(mirror.in_flight for mirror in self._mirrors.values()))
         gauges[metrics.SHADOW_HELD_BYTES.slot] = float(sum(mirror.held_bytes for mirror in self._mirrors.values()))
+
+
+def _open_of(candidate: Planned, exchange: Exchange, units: tuple[str, ...] = ()) -> Open:
+    plan = candidate.plan
+    return Open(
+        prediction_id=exchange.prediction_id,
+        request_id=exchange.request_id,
+        policy=candidate.sampler.policy,
+        policy_digest=exchange.policy_digest,
+        candidate=plan.candidate,
+        run=plan.run,
+        units=units,
+    )
 
 
 def _key(one: Open | Shadow) -> _Key:
