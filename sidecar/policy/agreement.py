@@ -20,16 +20,12 @@ Path = tuple[str | int, ...]
 _POLICY_NOT_YET: Final[dict[Path, str]] = {
     ("slices",): "reports do not group by slice",
     ("watch",): "nothing is watched over windows",
-    ("feedback", "label"): "labels are taken and recorded, not joined",
     ("feedback", "holdout"): "no prediction is held out",
     ("feedback", "perturb"): "no prediction is perturbed",
     ("feedback", "loops"): "no loop is looked for",
-    ("capture", "sample"): "every record is kept in the journal",
-    ("capture", "hide"): "records in the journal hold what was sent",
     ("model", "digest"): "the model's version is compared, its digest is not",
 }
 _PLATFORM_NOT_YET: Final[dict[Path, str]] = {
-    ("archive",): "records stay in the journal until its own limits",
     ("forward",): "no record is sent elsewhere",
     ("shared",): "replicas share nothing",
 }
@@ -61,6 +57,9 @@ def of_platform(parsed: Parsed[Platform]) -> list[Finding]:
     if platform.callers.from_ == "xfcc" or platform.callers.from_.startswith("jwt:"):
         message = f"not acted on in this version: callers are not read from `{platform.callers.from_}`"
         findings.append(Finding("not-acted-on", message, "name a header", "warning", ("callers", "from")))
+    if platform.archive is not None and "://" in platform.archive.to:
+        message = f"not acted on in this version: nothing is archived to {platform.archive.to}"
+        findings.append(Finding("not-acted-on", message, "give a folder", "warning", ("archive", "to")))
     return _news(parsed, findings)
 
 
