@@ -56,9 +56,15 @@ class Lineage:
 class Compare:
     """How one output of the candidate is compared with the primary's."""
 
-    kind: Name | None = key(None, doc="The comparison, where it is not told by the other keys.")
-    tolerance: Positive | None = key(None, doc="The largest difference that counts as agreement.")
-    scale: Annotated[float, Bounds(0)] | None = key(None, doc="What a difference of one is measured in.")
+    kind: Name | None = key(
+        None,
+        doc="numeric, exact, vector, relative, total_variation or presence. Left out: a number is numeric, a list of "
+        "numbers vector, all else exact.",
+    )
+    tolerance: Positive | None = key(None, doc="The largest difference that counts as agreement; left out: 0.000001.")
+    scale: Annotated[float, Bounds(0)] | None = key(
+        None, doc="What a difference of one is measured in; of relative: the smallest size a value counts as."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +129,9 @@ class Shadow:
     upstream: Url = key(doc="Where the candidate is served.")
     sample: Share = key(1.0, doc="The share of units that is copied; sticky, and the same in every replica.")
     unit: str = key("request", doc="request, row, or a key feature: one independent observation.")
-    compare: dict[str, str | Compare] = key(default_factory=dict, doc="Output → how it is compared.")
+    compare: dict[str, str | Compare] = key(
+        default_factory=dict, doc="Output → how it is compared: a kind, or its keys. Left out: every output."
+    )
     guardrails: tuple[Guardrail, ...] = key((), doc="Limits the candidate must keep.")
     alpha: Share = key(0.05, doc="The chance of passing a bad candidate that is accepted.")
     min_coverage: Share = key(0.9, doc="The share of sampled units for which the candidate must have answered.")

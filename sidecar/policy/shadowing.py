@@ -39,6 +39,10 @@ def _not_yet(shadow: Shadow, path: tuple[str | int, ...]) -> Iterator[Finding]:
     if shadow.guardrails:
         message = "not acted on in this version: agreement is counted, no verdict is reached from `guardrails`"
         yield Finding("not-acted-on", message, "", "warning", (*path, "guardrails"))
+    if shadow.limits.per_day is not None:
+        message = "not acted on in this version: replicas do not share `per_day`, each has all of it"
+        hint = "divide it by the number of replicas"
+        yield Finding("not-acted-on", message, hint, "warning", (*path, "limits", "per_day"))
     if shadow.repeat_primary:
         message = "not acted on in this version: the primary is not asked twice (`repeat_primary`)"
         yield Finding("not-acted-on", message, "", "warning", (*path, "repeat_primary"))

@@ -147,6 +147,7 @@ WAITING = {
     "slices: [{name: s, where: age > 5}]": "slices",
     "shadow: [{candidate: v2, upstream: http://v2, repeat_primary: 10%}]": "repeat_primary",
     "shadow: [{candidate: v2, upstream: http://v2, guardrails: [{metric: loss, margin: 1%}]}]": "guardrails",
+    "shadow: [{candidate: v2, upstream: http://v2, limits: {per_day: 5}}]": "per_day",
     "watch: {window: 1h}": "watch",
     "feedback: {holdout: {share: 5%}}": "feedback.holdout",
     "archive: {to: s3://bucket/x}": "nothing is archived to s3://bucket/x",
