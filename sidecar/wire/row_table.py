@@ -115,9 +115,10 @@ class RowTable:
         """Draft cell changes, rows out, rows in. A list's cell taken out of some rows only becomes null."""
         if self.single and (drop or insert):
             raise WireError(WireFault.UNSUPPORTED, "a body with one row has no list of rows", pointer=shown(self.base))
+        gone = frozenset(drop)
         removed: dict[str, int] = {}
         for change in changes:
-            if change.value is MISSING:
+            if change.value is MISSING and change.row not in gone:
                 removed[change.feature] = removed.get(change.feature, 0) + 1
         for change in changes:
             unknown = change.feature not in self.paths
@@ -131,7 +132,7 @@ class RowTable:
                         WireFault.SHAPE, "a list inside the one row would make it several", pointer=shown(place)
                     )
                 draft.set(place, self.encode(change.value))
-            elif path and (removed[change.feature] == self.count or self._in_object(path, change.row)):
+            elif path and (removed[change.feature] == self.count - len(gone) or self._in_object(path, change.row)):
                 draft.remove(place)
             else:
                 draft.set(place, b"null")

@@ -91,13 +91,16 @@ class TensorRows:
             tensor = self.tensors.get(place.tensor)
             if tensor is None:
                 self._add_tensor(draft, place, cells, drop)
-            elif len(cells) == self.count and all(value is MISSING for value in cells.values()):
+            elif all(cells.get(row) is MISSING for row in range(self.count) if row not in drop):
                 gone.setdefault(place.tensor, set()).add(place.column)
             else:
                 for row, value in cells.items():
                     _set(draft, tensor, row, place.column, None if value is MISSING else value)
+        emptied = 0
         for name, columns in gone.items():
-            self._remove_columns(draft, self.tensors[name], columns)
+            emptied += self._remove_columns(draft, self.tensors[name], columns)
+        if emptied == len(self.tensors) + len(draft.node((self.key,)).insert):
+            raise WireError(WireFault.SHAPE, "nothing would be left of the body", pointer=f"/{self.key}")
         if drop or insert:
             for tensor in self.tensors.values():
                 if tensor.shape and tensor.count == self.count:
@@ -125,14 +128,16 @@ class TensorRows:
         tensor = {"name": place.tensor, "shape": shape, "datatype": datatype_of(kept), "data": data}
         draft.insert((self.key,), len(self.tensors) + len(draft.node((self.key,)).insert), encode(tensor))
 
-    def _remove_columns(self, draft: Draft, tensor: Tensor, columns: set[int | None]) -> None:
+    def _remove_columns(self, draft: Draft, tensor: Tensor, columns: set[int | None]) -> bool:
+        """True when the whole tensor leaves."""
         if None in columns or len(columns) == tensor.width:
             draft.remove(tensor.path)
-            return
+            return True
         for column in columns:
             for row in range(tensor.count):
                 draft.remove(tensor.place(row, column))
         draft.set((*tensor.path, "shape", 1), encode(tensor.width - len(columns)))
+        return False
 
     def _move_rows(
         self, draft: Draft, tensor: Tensor, drop: Collection[int], insert: Mapping[int, Mapping[str, Value]]

@@ -196,17 +196,22 @@ class ColumnTable(RowTable):
         for change in changes:
             if change.feature in self.paths or change.feature in lists:
                 cells.setdefault(change.feature, {})[change.row] = change.value
+        gone = frozenset(drop)
+        removed: set[str] = set()
         for name, values in cells.items():
-            if all(value is MISSING for value in values.values()) and len(values) == self.count:
+            if all(values.get(row) is MISSING for row in range(self.count) if row not in gone):
                 draft.remove((*self.base, name))
+                removed.add(name)
                 continue
             plain = {row: None if value is MISSING else value for row, value in values.items()}
             if name in lists:
                 for row, value in plain.items():
                     draft.set((*self.base, name, row), self.encode(value))
             else:
-                new = [plain.get(row) for row in range(self.count) if row not in drop]
+                new = [plain.get(row) for row in range(self.count) if row not in gone]
                 draft.set((*self.base, name), self.encode(new))
+        if removed.issuperset(lists) and removed.issuperset(cells):
+            raise WireError(WireFault.SHAPE, "nothing would be left of the body", pointer=shown(self.base))
         for name in lists:
             for row in drop:
                 draft.remove((*self.base, name, row))
