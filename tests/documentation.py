@@ -16,6 +16,7 @@ from sidecar.cli import COMMANDS
 from sidecar.policy import Policy
 from sidecar.policy.platform import Platform
 from sidecar.runtime.settings import SETTINGS
+from sidecar.telemetry.events import LOG_EVENTS
 from sidecar.telemetry.metrics import TABLE
 from sidecar.telemetry.series import RECORD_TABLE
 from sidecar.telemetry.spans import ATTRIBUTES
@@ -87,8 +88,14 @@ def spans() -> str:
     return table(("attribute", "span", "what"), [(f"`{name}`", on, what) for name, (on, what) in ATTRIBUTES.items()])
 
 
+def events() -> str:
+    """Every event of the log."""
+    return table(("event", "says"), [(f"`{name}`", what) for name, what in LOG_EVENTS.items()])
+
+
 PARTS: Final[dict[str, Callable[[], str]]] = {
     "commands": commands,
+    "events": events,
     "flags": flags,
     "metrics": metrics,
     "policy-keys": policy_keys,

@@ -18,7 +18,7 @@ from ..telemetry.spans import spans_of
 from .base import Context, StateFile
 from .otlp import Endpoint, Exporter
 
-BATCH_SPANS: Final = 256  # some 8 ms of encoding: the loop is not held for longer
+BATCH_SPANS: Final = 128  # some 9 ms of encoding: the loop is not held for longer
 _EXPORTED: Final = metrics.SPANS_EXPORTED.at()
 
 

@@ -11,5 +11,42 @@ SPAN_EVENTS: Final[Mapping[str, str]] = {
     CONTRACT_VIOLATION: "one broken check of the contract: code, feature, row, side and what the policy asks for",
 }
 
-# One line per request, on demand.
+# Events of the log: every `event` of a line on stderr.
 ACCESS: Final = "request.answered"
+LOG_EVENTS: Final[Mapping[str, str]] = {
+    ACCESS: "one request, with `--access-log`: who asked what, what was answered, how long it took",
+    "admin.failed": "the admin port could not answer",
+    "archive.pruned": "the archive was over its cap: its oldest files are gone",
+    "drain.finished": "no request is in flight any more",
+    "drain.started": "told to stop: unready, and finishing what is in flight",
+    "guard.failed": "a check failed itself; the request was passed or refused as the policy says",
+    "journal.retention_failed": "old segments could not be removed",
+    "metrics.state_damaged": "the counts kept on disk could not be read: set aside, counting starts anew",
+    "observer.failed": "an observer stopped and is started again from its last commit",
+    "observer.released": "an observer is no longer configured: its cursor holds nothing back",
+    "observers.configured": "which observers run, and why others do not",
+    "observers.died": "the observers' process ended and is started again",
+    "observers.hung": "an observer blocked all of them: their process ends itself",
+    "observers.killed": "the observers did not finish in time",
+    "observers.left": "the observers have read what they could and are gone",
+    "observers.no_key": "no key can be read: nothing is hashed or sampled",
+    "observers.not_configured": "the observers cannot begin; they try again",
+    "observers.not_started": "the observers' process could not be started",
+    "observers.progress_not_written": "how far the observers are could not be kept",
+    "observers.setup_not_written": "what the gateway runs with could not be published to its observers",
+    "observers.setup_unusable": "the published sidecar.yaml cannot be read; the one before stays",
+    "observers.stopped": "the observers have committed; their lag",
+    "observers.waiting": "no gateway has served from this folder yet",
+    "platform.restart_needed": "a change that only a restart brings",
+    "policy.loaded": "policies are in force",
+    "policy.refused": "a policy cannot be used; the ones before stay in force",
+    "policy.unusable": "a published policy cannot be read or compiled",
+    "shadow.failed": "one copy could not be compared",
+    "shadow.unusable": "a candidate cannot be asked as its policy says",
+    "supervisor.failed": "a task of the supervisor ended with an error",
+    "traces.refused": "the collector refused spans: they are dropped and counted",
+    "traces.unreadable": "a record whose ids are none has no spans",
+    "worker.died": "a serving process ended and is started again",
+    "worker.failed": "a serving process says why it cannot go on",
+    "worker.hung": "a serving process does not answer and is ended",
+}

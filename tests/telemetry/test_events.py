@@ -1,0 +1,40 @@
+"""Events: every one that is logged is declared, and the other way round."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import sidecar
+from sidecar.telemetry.events import ACCESS, LOG_EVENTS
+
+PACKAGE = Path(sidecar.__file__).parent
+SAYERS = {"log", "_log", "say", "_say", "debug", "info", "warning", "error"}
+NAME = re.compile(r"[a-z_]+\.[a-z_]+")
+
+
+def logged() -> Iterator[str]:
+    """The first argument of every call that says something."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            said = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            first = node.args[0]
+            if said in SAYERS and isinstance(first, ast.Constant) and NAME.fullmatch(str(first.value)):
+                yield str(first.value)
+
+
+def test_every_event_that_is_logged_is_declared() -> None:
+    assert set(logged()) - LOG_EVENTS.keys() == set(), "add it to sidecar/telemetry/events.py, then `make docs`"
+
+
+def test_every_event_that_is_declared_is_logged() -> None:
+    assert LOG_EVENTS.keys() - {ACCESS} - set(logged()) == set()
+
+
+def test_names_are_a_noun_and_what_became_of_it() -> None:
+    assert [name for name in LOG_EVENTS if not NAME.fullmatch(name)] == []
+    assert list(LOG_EVENTS)[1:] == sorted(list(LOG_EVENTS)[1:])
