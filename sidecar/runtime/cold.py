@@ -73,6 +73,7 @@ class Cold:
         self._family = family
         self._writer: Writer | None = None
         self._waited = False
+        self._unwritten = False
 
     @property
     def journal(self) -> Path:
@@ -208,8 +209,11 @@ class Cold:
             write_standing(self.data, Standing(written_unix=now, pid=os.getpid(), observers=progress))
             found = lags(self.journal, progress, now)
         except OSError as error:
-            self.log.error("observers.progress_not_written", reason=str(error))
+            if not self._unwritten:
+                self.log.error("observers.progress_not_written", reason=str(error))
+            self._unwritten = True
             return {}
+        self._unwritten = False
         for metric in (metrics.OBSERVER_RUNNING, metrics.OBSERVER_LAG_SECONDS, metrics.OBSERVER_LAG_BYTES):
             for slot in metric.slots.values():
                 page.gauges[slot] = 0.0

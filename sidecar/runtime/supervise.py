@@ -250,8 +250,9 @@ class Supervisor:
             pool.check_silence()
             try:
                 now = self.readiness()
+                with contextlib.suppress(OSError):  # a full disk: the observers see that it is old
+                    write_status(self._data, now)
                 ledger.tick(now)
-                write_status(self._data, now)
             except (JournalError, OSError) as error:
                 self._log.error("journal.retention_failed", reason=str(error))
             self._tell_workers()

@@ -220,6 +220,22 @@ def test_two_processes_on_one_folder(tmp_path: Path, model: Model) -> None:
             assert alone.wait(20) == 0
 
 
+def test_observers_that_come_first_wait_for_a_gateway(tmp_path: Path, model: Model) -> None:
+    data = tmp_path / "hot" / "data"
+    alone = observe(data)
+    try:
+        with Both(tmp_path / "hot", model, "--observers", "off") as serving:
+            serving.until_ready()
+            with Load(serving.port, "first") as load:
+                load.until(100)
+            eventually(lambda: serving.metric('sidecar_observer_records_total{observer="metrics"}') >= 100)
+            assert not load.lost
+            assert serving.stop() == 0
+    finally:
+        alone.send_signal(signal.SIGTERM)
+        assert alone.wait(20) == 0
+
+
 def observe(data: Path) -> subprocess.Popen[bytes]:
     """`sidecar observe` on a folder."""
     command = [sys.executable, "-m", "sidecar", "observe", "--data", str(data), "--admin", "off"]
