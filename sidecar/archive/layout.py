@@ -1,6 +1,6 @@
 """Where everything stands in an archive.
 
-predictions/date=2026-03-03/model=credit/<replica>-0000000017.parquet
+predictions/date=2026-03-03/model_name=credit/<replica>-0000000017.parquet
 shadows/… outcomes/… control/date=…/…
 _manifest/2026-03-03/<replica>-0000000017.json    the commit: without it its files are not there
 _manifest/<replica>.intent                        the commit being made

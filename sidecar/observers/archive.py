@@ -161,9 +161,9 @@ class Archive:
             elif name == "hour":
                 levels.append(("hour", hour))
             elif name == "model":
-                levels.append(("model", self._model(row)))
+                levels.append(("model_name", self._model(row)))  # `model` is a column
             elif name == "policy":
-                levels.append(("policy", row.policy.name or "none"))
+                levels.append(("policy_name", row.policy.name or "none"))
         return levels
 
     def _model(self, row: Prediction) -> str:

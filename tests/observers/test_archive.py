@@ -7,10 +7,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from pyarrow.dataset import dataset
 
 from sidecar.archive import read_manifests
 from sidecar.archive.layout import MOST_MODELS, OTHER, folder_of, safe
-from sidecar.archive.tables import ROW_TYPES, read_parquet
+from sidecar.archive.tables import ROW_TYPES, read_parquet, schema_of
 from sidecar.errors import RuntimeSetupError
 from sidecar.exchange import Kind, encode
 from sidecar.observers.archive import MEMBER, Archive, kept
@@ -31,16 +32,26 @@ def test_rows_stand_in_hive_partitions(tmp_path: Path) -> None:
     desk.label(prediction_id="p", label=1)
     desk.transition("started")
     desk.archive()
-    assert folders(desk, "predictions") == {"predictions/date=2026-01-02/model=credit"}
+    assert folders(desk, "predictions") == {"predictions/date=2026-01-02/model_name=credit"}
     assert folders(desk, "outcomes") == {"outcomes/date=2026-01-13"}
     assert folders(desk, "control") == {"control/date=2026-01-02"}
+
+
+def test_the_whole_archive_is_one_table_to_those_who_read_hive_partitions(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.many(5)
+    desk.archive(batch=2, commit_every=1)
+    table = dataset(desk.root / "predictions", format="parquet", partitioning="hive").to_table()
+    assert set(table.schema.names) == {*schema_of(Prediction).names, "date", "model_name"}
+    assert table.schema.field("model").type == schema_of(Prediction).field("model").type
+    assert table.num_rows == len(desk.wanted())
 
 
 def test_partitions_are_as_the_platform_says(tmp_path: Path) -> None:
     desk = Desk(tmp_path, partition=("date", "hour", "policy"))
     desk.many(1)
     desk.archive()
-    assert folders(desk, "predictions") == {"predictions/date=2026-01-02/hour=03/policy=credit"}
+    assert folders(desk, "predictions") == {"predictions/date=2026-01-02/hour=03/policy_name=credit"}
 
 
 def test_names_that_callers_make_up_share_one_folder(tmp_path: Path) -> None:
@@ -51,7 +62,7 @@ def test_names_that_callers_make_up_share_one_folder(tmp_path: Path) -> None:
     desk.archive()
     found = folders(desk, "predictions")
     assert len(found) == MOST_MODELS + 1
-    assert f"predictions/date=2026-01-02/model={OTHER}" in found
+    assert f"predictions/date=2026-01-02/model_name={OTHER}" in found
     assert all(path.resolve().is_relative_to(desk.root) for path in desk.root.rglob("*"))
     assert len(archived(desk.root)) == MOST_MODELS + 20
 
