@@ -167,7 +167,7 @@ class ShadowObserver:
         headers = copies.lookup(exchange)
         units = candidate.units_of(exchange, None if sent is None else sent[1], headers)
         if units is None or copies.is_copy(exchange):
-            run = self.state.begin(policy, plan, self._wall())
+            run = self.state.runs.get(candidate.run_key) or self.state.begin(policy, plan, self._wall())
             run.sums.count(Outcome.NOT_SAMPLED)
             self._context.stats.counters[_OUTCOME_SLOTS[Outcome.NOT_SAMPLED]] += 1
             return
@@ -303,7 +303,7 @@ def _open_of(candidate: Planned, exchange: Exchange, units: tuple[str, ...] = ()
         policy=candidate.sampler.policy,
         policy_digest=exchange.policy_digest,
         candidate=plan.candidate,
-        run=plan.run,
+        run=candidate.run,
         units=units,
     )
 

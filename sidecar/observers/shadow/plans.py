@@ -13,7 +13,7 @@ from ...errors import WireError
 from ...exchange import Exchange
 from ...guard import Guard
 from ...rows import MISSING, Rows, Value
-from ...shadow import REQUEST, ROW, CandidatePlan, Output, Sampler, Units, flatten, read_plans
+from ...shadow import REQUEST, ROW, CandidatePlan, Output, Sampler, Units, flatten, read_plans, run_key
 from ...upstream import Address, parse_address
 from ...wire import Codec, protocols
 from ...wire.document import parse
@@ -29,6 +29,8 @@ class Planned:
     sampler: Sampler
     codec: Codec
     outputs: dict[str, Output]
+    run: str  # `plan.run`, made once
+    run_key: str
 
     def units_of(self, exchange: Exchange, plain: bytes | None, headers: Mapping[str, str]) -> Units | None:
         """The sampled units of an exchange, None = none is. `plain` None: the body cannot be read or was not kept, and
@@ -73,6 +75,8 @@ def planned(guard: Guard, document: Mapping[str, Any], key: bytes) -> tuple[Plan
                 Sampler(key, guard.identity.name, plan.unit, plan.sample),
                 _codec(guard, document, outputs),
                 outputs,
+                plan.run,
+                run_key(guard.identity.name, plan.candidate, plan.run),
             )
         )
     return tuple(found)
