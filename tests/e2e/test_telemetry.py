@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,11 @@ import httpx
 import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 
+from sidecar.journal.progress import read_standing
 from tests.kit.collector import Collector, Say, attributes, collector
 from tests.runtime.serving import REAL, Serving
 
-from .processes import BENCH_POLICY, Model, Sidecar, eventually
+from .processes import BENCH_POLICY, Model, Sidecar, children, eventually, kill
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
@@ -116,4 +118,32 @@ def test_a_collector_that_is_busy_gets_everything_later(seen: Seen, there: Colle
     for _ in range(5):
         assert seen.ask(0.5, traceparent=f"00-{TRACE}-{PARENT}-01").status_code == 200
     eventually(lambda: len({span.span_id for span in there.spans}) == 10)
+    assert seen.stop() == 0
+
+
+def test_counts_never_go_backwards_and_nothing_is_counted_twice_when_the_observers_are_killed(seen: Seen) -> None:
+    def cold() -> int:
+        standing = read_standing(seen.data)
+        alive = standing is not None and standing.pid in children(seen.process.pid)
+        return standing.pid if standing is not None and alive else 0
+
+    def recorded() -> float:
+        with contextlib.suppress(httpx.TransportError, KeyError):
+            return float(sum(s.value for s in seen.scrape()["sidecar_recorded_requests"].samples))
+        return -1.0  # nobody answers: a scrape that fails is no count
+
+    shown: list[float] = []
+
+    def shows(number: int) -> bool:
+        shown.append(recorded())
+        return shown[-1] == number
+
+    for life in range(1, 4):
+        for _ in range(20):
+            assert seen.ask(0.5).status_code == 200
+        if life < 3:
+            kill(eventually(cold))
+    eventually(lambda: shows(60))
+    counts = [count for count in shown if count >= 0]
+    assert counts == sorted(counts)
     assert seen.stop() == 0
