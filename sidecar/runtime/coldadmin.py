@@ -20,7 +20,7 @@ from ..journal.progress import Lag, lags
 from ..telemetry import exposition, metrics, series
 from .cold import Cold
 from .lock import is_held
-from .lookup import Lookup
+from .lookup import KEPT_CALLS, Lookup
 from .readiness import Readiness
 from .routes import policies_in_force
 from .secret import read_secret
@@ -204,7 +204,7 @@ class Desk:
     async def predictions(self, query: PredictionQuery) -> Mapping[str, Any]:
         """Rows of the latest exchanges."""
         rows, because = await self._lookup.latest(query)
-        return {**SCOPE, "predictions": rows, "because": because}
+        return {**SCOPE, "predictions": rows, "of_latest_calls": KEPT_CALLS, "because": because}
 
     def reload(self) -> str:
         """Ask the supervisor, wherever it is."""

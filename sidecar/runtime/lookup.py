@@ -1,7 +1,7 @@
 """Predictions for the admin port: the latest ones as they pass by, and one by its id.
 
-The journal comes first. A row's id (UUIDv7) says when it was made, so only the segments of that time are searched, in
-a thread of its own.
+An id (UUIDv7) says when it was made, so only the segments and the archive's files of that time are searched, in a
+thread of their own. Archived rows have their labels and candidates' answers joined; those of the journal not yet.
 """
 
 from __future__ import annotations
@@ -17,11 +17,15 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from ..admin import PredictionQuery
+from ..archive import folder_of, is_archive
+from ..archive.source import Source
 from ..exchange import Exchange
 from ..guard import Guard
 from ..journal import Cursor, Position, Read, Reader
 from ..journal.segment import PREAMBLE_BYTES, Segment, list_segments, list_streams, open_segment
 from ..predictions import exchange_of, rows_of, to_record
+from .book import PolicyBook
+from .configured import section_of
 
 if TYPE_CHECKING:
     from .cold import Cold
@@ -74,19 +78,38 @@ class Lookup:
             rows += self._rows(read, guard)
             if len(rows) >= query.limit:
                 break
-        because = "" if rows else f"none of the last {KEPT_CALLS} calls is such a prediction"
+        because = "" if rows else "none of the latest calls is such a prediction; `sidecar find` reads everything"
         return rows[: query.limit], because
 
     async def one(self, prediction_id: str) -> Mapping[str, Any] | None:
         """All rows of one call, or None."""
-        for exchange, read in self._cold.latest.newest_first():
-            if exchange.prediction_id == prediction_id:
-                return self._told(prediction_id, read)
         minted = minted_unix(prediction_id)
         if minted is None or self._cold.setup is None:
             return None
+        archived = await asyncio.to_thread(self._archived, prediction_id, minted)
+        if archived:
+            return {"prediction_id": prediction_id, "from": "archive", "rows": archived}
+        for exchange, read in self._cold.latest.newest_first():
+            if exchange.prediction_id == prediction_id:
+                return self._told(prediction_id, read)
         read_found = await asyncio.to_thread(find_in_journal, self._cold.journal, prediction_id, minted)
         return None if read_found is None else self._told(prediction_id, read_found)
+
+    def _archived(self, prediction_id: str, minted: float) -> list[Mapping[str, Any]]:
+        """In a thread: nothing of the loop's is touched."""
+        cold = self._cold
+        section = section_of("archive", cold.platform, ())
+        try:
+            root = folder_of(cold.data, section.to)
+        except ValueError:
+            return []  # an object store
+        if not is_archive(root):
+            return []
+        book = PolicyBook(cold.data, log=lambda event, fields: None)
+        source = Source(None, root, book.guard, book.learn, cold.secret)
+        since, until = int((minted - _SLACK_SECONDS) * 1e9), int((minted + _LONGEST_CALL_SECONDS) * 1e9)
+        found = source.predictions(since_ns=since, until_ns=until, about=prediction_id)
+        return [to_record(row) for row in found if row.prediction_id == prediction_id]
 
     def _told(self, prediction_id: str, read: Read) -> Mapping[str, Any]:
         exchange = exchange_of(read)

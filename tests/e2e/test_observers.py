@@ -260,7 +260,7 @@ def test_the_admin_port_tells_what_happened(tmp_path: Path, model: Model) -> Non
         rows = serving.api("/api/predictions?limit=3&verdict=rejected")["predictions"]
         assert [row["verdict"] for row in rows] == ["rejected"] * 3
         one = serving.api(f"/api/predictions/{rows[0]['prediction_id']}")
-        assert one["rows"] == [rows[0]]
+        assert [row["prediction_id"] for row in one["rows"]] == [rows[0]["prediction_id"]]
         ours = next(answer.prediction_id for answer in load.answered.values() if answer.kind == "infer")
         assert serving.api(f"/api/predictions/{ours}")["prediction_id"] == ours
         assert "sidecar_requests_total" in httpx.get(f"{serving.admin}/metrics", trust_env=False).text
@@ -272,6 +272,13 @@ def test_the_admin_port_tells_what_happened(tmp_path: Path, model: Model) -> Non
         assert rebound.status_code == 421
         page = httpx.get(serving.admin, trust_env=False)
         assert page.headers["content-type"].startswith("text/html")
+        assert serving.stop() == 0
+    with Both(tmp_path / "both", model) as serving:
+        serving.cold()
+        archived = serving.api(f"/api/predictions/{ours}")
+        assert archived["from"] == "archive", "the end has flushed it"
+        assert [row["prediction_id"] for row in archived["rows"]] == [ours]
+        assert archived["rows"][0]["features"]
         assert serving.stop() == 0
 
 
