@@ -10,11 +10,11 @@ from typing import ClassVar, Final
 from opentelemetry.sdk.trace import ReadableSpan
 
 from ..errors import RuntimeSetupError
-from ..exchange import Close, Exchange, Kind
+from ..exchange import Close, Exchange, Kind, Shadow
 from ..journal import Cursor, Read
 from ..telemetry import metrics
 from ..telemetry.sampling import ALWAYS, Sampling
-from ..telemetry.spans import spans_of
+from ..telemetry.spans import shadow_span, spans_of
 from .base import Context, StateFile
 from .otlp import Endpoint, Exporter
 
@@ -26,7 +26,7 @@ class Traces:
     """Spans of the exchanges that are sampled, and of all that were refused, failed or slow, to a collector."""
 
     kind: ClassVar[str] = "traces"
-    kinds: ClassVar[frozenset[Kind]] = frozenset({Kind.EXCHANGE, Kind.CLOSE})
+    kinds: ClassVar[frozenset[Kind]] = frozenset({Kind.EXCHANGE, Kind.CLOSE, Kind.SHADOW})
     commit_seconds = 2.0
 
     def __init__(self, context: Context, *, give_up_seconds: float = 45.0) -> None:
@@ -55,13 +55,15 @@ class Traces:
     async def take(self, batch: Sequence[Read]) -> None:
         for read in batch:
             record = read.record.exchange if isinstance(read.record, Close) else read.record
-            if not isinstance(record, Exchange):
-                continue
             try:
-                if self._sampling.keeps(record):
+                if isinstance(record, Exchange) and self._sampling.keeps(record):
                     self._pending += self._spans(record, read)
+                elif isinstance(record, Shadow) and self._sampling.keeps_copy(record):
+                    span = shadow_span(record, replica=read.replica, environment=read.environment)
+                    self._pending.append(span)
             except ValueError as error:  # ids that are none: not a record of ours, and not worth stopping for
-                self._log("traces.unreadable", {"prediction_id": record.prediction_id[:64], "reason": str(error)[:200]})
+                named = getattr(record, "prediction_id", "")
+                self._log("traces.unreadable", {"prediction_id": named[:64], "reason": str(error)[:200]})
             if len(self._pending) >= BATCH_SPANS:
                 await self._flush()
 

@@ -11,10 +11,11 @@ from typing import Final
 from urllib.parse import unquote_plus, urlsplit
 
 from ..errors import UpstreamFault
-from ..exchange import Exchange
+from ..exchange import Exchange, Shadow
 from .metrics import PROBLEM_KINDS
 
 OTHER_METHOD: Final = "_OTHER"
+OTHER_ERROR: Final = "_OTHER"
 REDACTED: Final = "REDACTED"
 # RFC 9110, PATCH (RFC 5789) and QUERY: the conventions' known methods.
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
@@ -56,6 +57,13 @@ def client_error(record: Exchange) -> str:
     if record.error in _FAULTS:
         return record.error
     return status_text(record.upstream_status) if record.upstream_status >= 400 else ""
+
+
+def shadow_error(record: Shadow) -> str:
+    """`error.type` of a copy's span."""
+    if record.error:
+        return record.error if record.error in _FAULTS else OTHER_ERROR
+    return status_text(record.status) if record.status >= 400 else ""
 
 
 def was_sent(record: Exchange) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..errors import UpstreamFault
-from ..exchange import Exchange
+from ..exchange import Exchange, Shadow
 
 _SAMPLED: Final = 0x01
 _FAULTS: Final = frozenset(fault.value for fault in UpstreamFault)
@@ -34,6 +34,14 @@ class Sampling:
         elif record.trace_flags & _SAMPLED or int(record.trace_id[-16:], 16) < round(self.share * 2**64):
             return True
         return self._noteworthy(record)
+
+    def keeps_copy(self, record: Shadow) -> bool:
+        """Whether the span of a copy is exported: with the trace it was made of, or when it failed."""
+        if not (record.sent_unix_ns and record.trace_id and record.link_trace_id):
+            return False
+        if "error" in self.always and (record.error or record.status >= 500):
+            return True
+        return int(record.link_trace_id[-16:], 16) < round(self.share * 2**64)
 
     def _noteworthy(self, record: Exchange) -> bool:
         always = self.always

@@ -15,16 +15,19 @@ from typing import Any, Final
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from .. import __version__
-from ..exchange import Exchange
+from ..exchange import Exchange, Shadow
 from . import http
 from .events import CONTRACT_VIOLATION
 
 SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
 # Recorded headers that are told under their own name; the record has allow-listed ones alone.
 HEADERS: Final = frozenset({"content-type", "content-encoding"})
+
+SHADOW_SPAN: Final = "shadow"
+LINK_ROLE: Final = "sidecar.link.role"
 
 # name → (on which span, what it says); the README's table
 ATTRIBUTES: Final[Mapping[str, tuple[str, str]]] = {
@@ -42,28 +45,31 @@ ATTRIBUTES: Final[Mapping[str, tuple[str, str]]] = {
     "http.request.header.content-type": ("SERVER", "as sent"),
     "http.request.header.content-encoding": ("SERVER", "as sent"),
     "http.response.header.content-encoding": ("CLIENT", "as the model server sent it"),
-    "http.response.status_code": ("both", "sent to the caller; received from the model server"),
+    "http.response.status_code": ("all", "sent to the caller; received from the model server"),
     "http.request.body.size": ("SERVER", "bytes"),
     "http.response.body.size": ("SERVER", "bytes"),
-    "error.type": ("both", "only on errors: what went wrong, or the status"),
-    "sidecar.prediction.id": ("both", "as in `x-prediction-id`: `sidecar explain` takes it"),
+    "error.type": ("all", "only on errors: what went wrong, or the status"),
+    "sidecar.prediction.id": ("all", "as in `x-prediction-id`: `sidecar explain` takes it"),
     "sidecar.request.id": ("SERVER", "as in `x-request-id`"),
     "sidecar.caller": ("SERVER", "who the caller says it is"),
-    "sidecar.policy.name": ("SERVER", "the policy that judged"),
+    "sidecar.policy.name": ("SERVER, shadow", "the policy that judged"),
     "sidecar.policy.version": ("SERVER", "its version"),
-    "sidecar.policy.digest": ("SERVER", "of the resolved policy"),
+    "sidecar.policy.digest": ("SERVER, shadow", "of the resolved policy"),
     "sidecar.mode": ("SERVER", "`off`, `observe` or `enforce`"),
     "sidecar.verdict": ("SERVER", "what the contract did"),
     "sidecar.would": ("SERVER", "what enforcing would have done"),
     "sidecar.reason": ("SERVER", "why a body could not be checked"),
     "sidecar.error": ("SERVER", "what kept the model's answer from the caller"),
-    "sidecar.rows": ("SERVER", "rows in the request"),
+    "sidecar.rows": ("SERVER, shadow", "rows in the request"),
     "sidecar.violations": ("SERVER", "broken checks; the first are events of the span"),
     "sidecar.protocol": ("SERVER", "of the model server"),
     "sidecar.model.name": ("both", "the model asked for"),
-    "sidecar.model.version": ("both", "as the model stated it"),
+    "sidecar.model.version": ("all", "as the model stated it"),
     "sidecar.model.identity": ("SERVER", "`match`, `mismatch` or `unstated`"),
     "sidecar.arm": ("CLIENT", "which version of the model was asked"),
+    "sidecar.shadow.candidate": ("shadow", "the candidate that was sent a copy"),
+    "sidecar.shadow.outcome": ("shadow", "what became of it"),
+    "sidecar.shadow.differences": ("shadow", "places where the answers differ beyond tolerance"),
     "sidecar.streamed": ("SERVER", "the answer was a stream"),
     "sidecar.contract.duration": ("SERVER", "decoding and checking, in seconds"),
     "sidecar.overhead.duration": ("SERVER", "what the sidecar added, in seconds"),
@@ -104,6 +110,41 @@ def spans_of(
     if not http.was_sent(record):
         return (server,)
     return (server, _client(record, resource(replica, environment)))
+
+
+def shadow_span(record: Shadow, *, replica: str = "", environment: str = "") -> ReadableSpan:
+    """A copy that was sent to a candidate: the root of a trace of its own, linked to the exchange it was made of.
+
+    Never its child: the caller's request had its answer before the copy left. ValueError for ids that are not
+    hexadecimal.
+    """
+    error = http.shadow_error(record)
+    attributes = {
+        "http.response.status_code": record.status,
+        "error.type": error,
+        "sidecar.prediction.id": record.prediction_id,
+        "sidecar.policy.name": record.policy,
+        "sidecar.policy.digest": record.policy_digest,
+        "sidecar.rows": record.rows,
+        "sidecar.model.version": record.model_version,
+        "sidecar.shadow.candidate": record.candidate,
+        "sidecar.shadow.outcome": record.outcome,
+        "sidecar.shadow.differences": record.differences_total,
+    }
+    linked = SpanContext(int(record.link_trace_id, 16), int(record.link_span_id, 16), False)
+    return ReadableSpan(
+        SHADOW_SPAN,
+        _context(record.trace_id, record.span_id, 0, remote=False),
+        None,
+        resource(replica, environment),
+        _stated(attributes),
+        links=(Link(linked, {LINK_ROLE: "primary"}),),
+        kind=SpanKind.CLIENT,
+        status=_ERROR if error else _UNSET,
+        start_time=record.sent_unix_ns,
+        end_time=record.sent_unix_ns + max(record.latency_ns, 0),
+        instrumentation_scope=_SCOPE,
+    )
 
 
 def _server(record: Exchange, policy: tuple[str, str], about: Resource, scheme: str) -> ReadableSpan:

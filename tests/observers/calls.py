@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from sidecar.exchange import Close, Exchange, Feedback, Gap, Kind, encode
+from sidecar.exchange import Close, Exchange, Feedback, Gap, Kind, Shadow, encode
 from sidecar.journal import Cursor, JournalSettings, Position, Read, StatsPage, Writer
 from sidecar.observers import Context
 
@@ -62,6 +62,7 @@ _KINDS: Mapping[type[msgspec.Struct], Kind] = {
     Close: Kind.CLOSE,
     Feedback: Kind.FEEDBACK,
     Gap: Kind.GAP,
+    Shadow: Kind.SHADOW,
 }
 
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from sidecar.errors import RuntimeSetupError
-from sidecar.exchange import Close
+from sidecar.exchange import Close, Shadow
 from sidecar.journal import Cursor
 from sidecar.observers.otlp import CollectorAwayError
 from sidecar.observers.traces import BATCH_SPANS, Traces
@@ -82,6 +82,20 @@ def test_server_and_client_are_connected_and_the_callers_trace_goes_on(tmp_path:
 def test_streams_are_exported_when_they_end(tmp_path: Path, there: Collector) -> None:
     Life(tmp_path, Section(to=there.url)).run([Close(exchange=exchange(streamed=True))])
     assert attributes(there.spans[0])["sidecar.streamed"] is True
+
+
+def test_a_copy_to_a_candidate_has_a_trace_of_its_own_and_a_link(tmp_path: Path, there: Collector) -> None:
+    sent = Shadow(
+        prediction_id="p", request_id="r", policy="credit-risk", policy_digest="", candidate="v15", run="1",
+        outcome="compared", at_unix_ns=2, sent_unix_ns=1, status=200, trace_id="c" * 32, span_id="d" * 16,
+        link_trace_id=exchange().trace_id, link_span_id=exchange().span_id,
+    )  # fmt: skip
+    dropped = msgspec.structs.replace(sent, outcome="dropped_queue", sent_unix_ns=0, trace_id="", span_id="")
+    Life(tmp_path, Section(to=there.url)).run([sent, dropped])
+    (span,) = there.spans
+    assert (span.trace_id.hex(), span.parent_span_id) == ("c" * 32, b"")
+    (link,) = span.links
+    assert (link.trace_id.hex(), link.span_id.hex()) == (exchange().trace_id, exchange().span_id)
 
 
 def test_only_what_is_sampled_or_noteworthy_leaves(tmp_path: Path, there: Collector) -> None:

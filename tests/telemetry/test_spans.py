@@ -8,9 +8,10 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
-from sidecar.exchange import Exchange, ListedViolation
+from sidecar.exchange import Exchange, ListedViolation, Shadow
 from sidecar.telemetry.events import CONTRACT_VIOLATION, SPAN_EVENTS
-from sidecar.telemetry.spans import ATTRIBUTES, resource, spans_of
+from sidecar.telemetry.sampling import Sampling
+from sidecar.telemetry.spans import ATTRIBUTES, LINK_ROLE, resource, shadow_span, spans_of
 
 from ..observers.calls import DIGEST, MILLISECOND, STARTED_UNIX_NS, exchange
 
@@ -120,11 +121,19 @@ def test_attributes_say_who_what_and_where_and_every_one_of_them_is_declared() -
     assert attributes["client.address"] == "10.0.0.7"
     assert told(client)["url.full"] == "http://10.1.2.3:8080/v2/models/credit/infer?sig=REDACTED&a=1"
     assert (told(client)["server.address"], told(client)["server.port"]) == ("10.1.2.3", 8080)
-    declared = {span: {n for n, (on, _) in ATTRIBUTES.items() if on in (span, "both")} for span in ("SERVER", "CLIENT")}
+    declared = {
+        span: {n for n, (on, _) in ATTRIBUTES.items() if span in on or on in ("both", "all")}
+        for span in ("SERVER", "CLIENT")
+    }
     assert attributes.keys() <= declared["SERVER"]
     assert told(client).keys() <= declared["CLIENT"]
-    for name in ATTRIBUTES:
-        assert name in attributes or name in told(client) or name == "http.request.header.content-encoding"
+    for name, (on, _) in ATTRIBUTES.items():
+        assert (
+            on == "shadow"
+            or name in attributes
+            or name in told(client)
+            or name == "http.request.header.content-encoding"
+        )
 
 
 def test_headers_that_no_list_names_and_signatures_are_nowhere() -> None:
@@ -170,3 +179,49 @@ def test_the_resource_says_which_replica() -> None:
 def test_the_same_record_gives_the_same_spans_again() -> None:
     one, two = both(exchange(**FULL)), both(exchange(**FULL))
     assert [span.to_json() for span in one] == [span.to_json() for span in two]
+
+
+def copy(**changes: Any) -> Shadow:
+    facts: dict[str, Any] = {
+        "prediction_id": "p", "request_id": "r", "policy": "credit-risk", "policy_digest": DIGEST, "candidate": "v15",
+        "run": "1", "outcome": "compared", "at_unix_ns": STARTED_UNIX_NS + 5, "sent_unix_ns": STARTED_UNIX_NS,
+        "status": 200, "latency_ns": MILLISECOND, "trace_id": "c" * 32, "span_id": "d" * 16,
+        "link_trace_id": exchange().trace_id, "link_span_id": exchange().span_id, "rows": 2, "differences_total": 3,
+    }  # fmt: skip
+    return Shadow(**(facts | changes))
+
+
+def test_a_copy_is_the_root_of_a_trace_of_its_own_linked_to_the_exchange() -> None:
+    span = shadow_span(copy(), replica="pod-1", environment="test")
+    assert span.context is not None
+    assert (span.context.trace_id, span.parent, span.kind) == (int("c" * 32, 16), None, SpanKind.CLIENT)
+    (link,) = span.links
+    assert (link.context.trace_id, link.context.span_id) == (int(exchange().trace_id, 16), int(exchange().span_id, 16))
+    assert dict(link.attributes or {}) == {LINK_ROLE: "primary"}
+    assert (span.start_time, span.end_time) == (STARTED_UNIX_NS, STARTED_UNIX_NS + MILLISECOND)
+    assert told(span)["sidecar.shadow.candidate"] == "v15"
+    assert told(span)["sidecar.shadow.differences"] == 3
+    assert told(span).keys() <= {n for n, (on, _) in ATTRIBUTES.items() if "shadow" in on or on == "all"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({}, None),
+        ({"status": 500}, "500"),
+        ({"status": 0, "error": "reset"}, "reset"),
+        ({"error": "no room"}, "_OTHER"),
+    ],
+)
+def test_a_copy_that_failed_says_so(changes: dict[str, Any], error: str | None) -> None:
+    span = shadow_span(copy(**changes))
+    assert told(span).get("error.type") == error
+    assert span.status.status_code is (StatusCode.ERROR if error else StatusCode.UNSET)
+
+
+def test_copies_are_exported_with_their_exchange_or_when_they_failed() -> None:
+    assert Sampling(1.0).keeps_copy(copy())
+    assert not Sampling(0.0).keeps_copy(copy())
+    assert Sampling(0.0).keeps_copy(copy(error="reset"))
+    assert not Sampling(0.0, always=()).keeps_copy(copy(error="reset"))
+    assert not Sampling(1.0).keeps_copy(copy(sent_unix_ns=0)), "never sent"
