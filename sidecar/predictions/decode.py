@@ -14,7 +14,7 @@ from ..journal import Read
 from ..rows import MISSING, Rows, Value
 from ..verdict import Outcome
 from .row import Latency, ModelRef, PolicyRef, Prediction, RowViolation, Story
-from .values import hashed, moment, plain
+from .values import hashed, moment, plain, safe_name
 
 _NOT_PREDICTIONS: Final = frozenset({"management", "metadata", "health"})
 _UNNAMED: Final = "prediction"  # what an answer's values are called where neither policy nor protocol names them
@@ -305,11 +305,11 @@ def _verdict(exchange: Exchange, index: int, told: _Told, violated: bool) -> str
 
 def _hide(values: Mapping[str, Value], hidden: Mapping[str, str], key: bytes) -> dict[str, Any]:
     if not hidden:
-        return {name: plain(value) for name, value in values.items()}
+        return {safe_name(name): plain(value) for name, value in values.items()}
     told: dict[str, Any] = {}
     for name, value in values.items():
         if name not in hidden:
-            told[name] = plain(value)
+            told[safe_name(name)] = plain(value)
         elif hidden[name] == "hash" and value is None:
             told[name] = None
         elif hidden[name] == "hash" and value is MISSING:

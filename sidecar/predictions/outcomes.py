@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,6 +12,8 @@ from ..guard import Guard, decode_body
 from ..journal import Read
 from .decode import answer_rows
 from .values import hashed, moment, plain, unix_ns_of
+
+_NO_ROW: Final = 2**31  # no request has so many
 
 
 class OutcomeRow(msgspec.Struct, kw_only=True, frozen=True):
@@ -85,9 +87,9 @@ def outcome_of(read: Read, *, key: bytes = b"") -> OutcomeRow | None:
         request_id=record.request_id,
         response_id=record.response_id,
         join_key=hashed(record.key, key) if record.key else None,
-        row=record.row,
+        row=None if record.row is None else min(record.row, _NO_ROW),
         label=plain(record.label),
-        observed_at=moment(observed) if observed is not None else received,
+        observed_at=(moment(observed) if observed is not None else None) or received,
         exposed=record.exposed,
         propensity=record.propensity,
         coin_id=record.coin_id,

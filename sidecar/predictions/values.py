@@ -20,10 +20,11 @@ _MARKS: Final = frozenset({"float", "base64", "integer", "missing", "object"})
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 _EASY: Final = frozenset({bool, type(None)})
 _HASH_BYTES: Final = 16
+DEEPEST: Final = 100
 
 
-def plain(value: Value) -> Any:
-    """The value as JSON."""
+def plain(value: Value, depth: int = 0) -> Any:
+    """The value as JSON. What is nested deeper than any reader of JSON goes is `{"object": {"too_deep": true}}`."""
     kind = type(value)
     if kind is float:
         return value if math.isfinite(value) else {"float": repr(value)}
@@ -33,10 +34,12 @@ def plain(value: Value) -> Any:
         return value if _SMALLEST <= value <= _LARGEST else {"integer": str(value)}
     if kind in _EASY:
         return value
+    if depth > DEEPEST and kind in (list, tuple, dict):
+        return {"object": {"too_deep": True}}
     if kind is list or kind is tuple:
-        return [plain(item) for item in value]
+        return [plain(item, depth + 1) for item in value]
     if kind is dict:
-        made = {_key(name): plain(item) for name, item in value.items()}
+        made = {safe_name(name): plain(item, depth + 1) for name, item in value.items()}
         return {"object": made} if len(made) == 1 and made.keys() <= _MARKS else made
     if value is MISSING:
         return {"missing": True}
@@ -110,5 +113,6 @@ def _text(text: str) -> Any:
     return text
 
 
-def _key(name: Any) -> str:
+def safe_name(name: Any) -> str:
+    """A name that UTF-8 can hold."""
     return str(name).encode("utf-8", "replace").decode()
