@@ -1,4 +1,4 @@
-"""What is told to a caller who does not get the model's answer: a value; wire members give it their protocol's shape."""
+"""What is told to a caller who does not get the model's answer; wire members give it their protocol's shape."""
 
 from __future__ import annotations
 

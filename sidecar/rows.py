@@ -19,13 +19,13 @@ class Missing(Enum):
 
 MISSING: Final = Missing.MISSING
 
-# None, bool, int, float (NaN and infinities only where the protocol allows them), str, bytes, a (nested) list, MISSING
+# None, bool, int, float (NaN, infinities only where the protocol has them), str, bytes, a (nested) list or dict, MISSING
 Value: TypeAlias = Any
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """`count` rows; each column of `columns` has `count` values; `pointer(feature, row)` is RFC 6901, in the body as sent.
+    """`count` rows; each column of `columns` has `count` values; `pointer(feature, row)` is RFC 6901 in the body.
 
     `unknown` maps each name that the body has and nobody asked for to the rows that have it. `model_version` is what
     the body states ("" = unstated). A column is there for every feature the codec was bound to, all MISSING if absent.
