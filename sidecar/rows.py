@@ -19,7 +19,7 @@ class Missing(Enum):
 
 MISSING: Final = Missing.MISSING
 
-# None, bool, int, float (NaN, infinities only where the protocol has them), str, bytes, a (nested) list or dict, MISSING
+# None, bool, int, float (NaN, infinities only where a protocol has them), str, bytes, a (nested) list, dict, MISSING
 Value: TypeAlias = Any
 
 
