@@ -185,12 +185,23 @@ class Archive:
     async def _commit(self, until: Cursor) -> None:
         if not self._rows:
             return
-        for partition, pending in self._pending.items():
-            self._columns(partition, pending)
-        parts, spans = self._parts, tuple(self._spans.values())
+        parts, pending, spans = self._parts, self._pending, tuple(self._spans.values())
         self._forget()
         self._cursor = until
-        await asyncio.to_thread(self.store.commit, parts, spans, until)
+        await asyncio.to_thread(self._write, parts, pending, spans, until)
+
+    def _write(
+        self,
+        parts: dict[Partition, Part],
+        pending: dict[Partition, list[msgspec.Struct]],
+        spans: Sequence[Span],
+        until: Cursor,
+    ) -> None:
+        """In a thread of its own: the loop is others', too."""
+        for partition, rows in pending.items():
+            if rows:
+                parts[partition].tables.append(self._tables.to_table(rows, self._tables.ROW_TYPES[partition.data_set]))
+        self.store.commit(parts, spans, until)
 
 
 def kept(row: Prediction, share: float, secret: bytes) -> bool:

@@ -3,6 +3,7 @@ meet, and what this version reads but does not act on."""
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Final
@@ -45,7 +46,19 @@ def of_policy(parsed: Parsed[Policy], today: date | None) -> list[Finding]:
         message = f"`{policy.name}` was to be reviewed by {due}"
         findings.append(Finding("review.due", message, "", "warning", ("lineage", "review_by")))
     findings.extend(_not_yet(parsed, _POLICY_NOT_YET))
+    findings.extend(_hidden(policy))
     return _news(parsed, findings)
+
+
+def _hidden(policy: Policy) -> Iterator[Finding]:
+    """A misspelt name would leave what it means in the open. An output need not be in the contract: it may be right."""
+    known = [*policy.contract.features, *policy.contract.prediction]
+    for name in policy.capture.hide:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean `{near[0]}`?" if near else "right if the model's answers have an output of this name"
+            message = f"`{name}` is neither a feature nor a prediction of the contract: nothing of that name is hidden"
+            yield Finding("capture.unknown", message, hint, "warning", ("capture", "hide", name))
 
 
 def of_platform(parsed: Parsed[Platform]) -> list[Finding]:

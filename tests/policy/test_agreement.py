@@ -166,6 +166,15 @@ def test_what_is_read_and_not_acted_on_is_said(folder: Folder, line: str, says: 
     assert len(loaded.policies) == 1
 
 
+def test_a_name_to_hide_that_is_misspelt_is_found(folder: Folder) -> None:
+    loaded = folder.load(policy("a", "capture: {hide: {aeg: drop}}"))
+    (finding,) = loaded.findings
+    assert (finding.code, finding.severity, finding.line, finding.hint) == (
+        "capture.unknown", "warning", 5, "did you mean `age`?",
+    )  # fmt: skip
+    assert not folder.load(policy("b", "capture: {hide: {age: drop}}")).findings
+
+
 @pytest.mark.parametrize(
     ("line", "code"),
     [
