@@ -65,7 +65,7 @@ def _guided(name: str, seconds: float, findings: Path) -> int:
         words = Path(corpus).with_suffix(".words")
         words.write_text("".join('"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n' for word in target.words))
         options = [f"-max_total_time={int(seconds) or 1}", "-max_len=4096", f"-dict={words}"]
-        options += [f"-artifact_prefix={findings}/finding-{name}-", "-print_final_stats=0", "-verbosity=0"]
+        options += [f"-artifact_prefix={findings}/finding-{name}-", "-print_final_stats=1"]
         atheris.instrument_all()
         atheris.Setup(["fuzz", *options, corpus], target.run)
         atheris.Fuzz()  # ends the process by itself
