@@ -14,6 +14,7 @@ from ..exchange import Close, Exchange, Feedback, Gap, Kind
 from ..journal import Cursor, Read
 from ..telemetry import http, series
 from ..telemetry.exposition import Family
+from ..telemetry.sampling import Sampling
 from ..telemetry.series import OTHER
 from ..telemetry.store import Counter, Histogram, Store
 from .base import Context, StateFile
@@ -42,9 +43,11 @@ class Metrics:
     commit_seconds = 5.0
 
     def __init__(self, context: Context) -> None:
+        """`context.section`: the platform's `trace:` where spans are exported; exemplars then lead to those alone."""
         self._book = context.book
         self._log = context.log
         self._scheme = context.scheme
+        self._sampling = Sampling.of(context.section) if context.section is not None else None
         self._file = StateFile(context.data / "observers" / "metrics.state")
         self._store = Store()
         self._shown = b""
@@ -98,11 +101,12 @@ class Metrics:
         for counter in line.counters:
             counter.value += 1
         ended = (record.started_unix_ns + record.total_ns) / 1e9
-        line.server.observe(record.total_ns, record.trace_id, record.span_id, ended)
+        trace_id = record.trace_id if self._sampling is None or self._exported(record) else ""
+        line.server.observe(record.total_ns, trace_id, record.span_id, ended)
         if line.client is not None:
-            line.client.observe(record.upstream_ns, record.trace_id, record.client_span_id, ended)
+            line.client.observe(record.upstream_ns, trace_id, record.client_span_id, ended)
         if line.contract is not None:
-            line.contract.observe(record.contract_ns, record.trace_id, record.span_id, ended)
+            line.contract.observe(record.contract_ns, trace_id, record.span_id, ended)
         if line.rows is not None and record.rows:
             line.rows.value += record.rows
         if record.violations_total:
@@ -111,6 +115,12 @@ class Metrics:
             self._store.counter(series.REPAIRED_ROWS, line.policy).value += record.repaired_rows
         if record.fallback_rows:
             self._store.counter(series.FALLBACK_ROWS, line.policy).value += len(record.fallback_rows)
+
+    def _exported(self, record: Exchange) -> bool:
+        try:
+            return self._sampling is not None and self._sampling.keeps(record)
+        except ValueError:  # an id that is none leads nowhere
+            return False
 
     def _violations(self, policy: str, record: Exchange) -> None:
         for violation in record.violations:

@@ -13,7 +13,7 @@ from ..errors import RuntimeSetupError
 from ..exchange import Close, Exchange, Kind, Shadow
 from ..journal import Cursor, Read
 from ..telemetry import metrics
-from ..telemetry.sampling import ALWAYS, Sampling
+from ..telemetry.sampling import Sampling
 from ..telemetry.spans import shadow_span, spans_of
 from .base import Context, StateFile
 from .otlp import Endpoint, Exporter
@@ -41,9 +41,7 @@ class Traces:
         self._log = context.log
         self._stats = context.stats
         self._scheme = context.scheme
-        self._sampling = Sampling(
-            getattr(section, "sample", 0.05), getattr(section, "always", ALWAYS), getattr(section, "slow", 1.0)
-        )
+        self._sampling = Sampling.of(section)
         self._file = StateFile(context.data / "observers" / "traces.state")
         self._exporter = Exporter(endpoint, count=self._count, give_up_seconds=give_up_seconds)
         self._pending: list[ReadableSpan] = []  # at most a batch and what one record adds

@@ -24,6 +24,8 @@ def configured(
             idle[kind] = why
         else:
             running[kind] = access if kind == "access" else section_of(kind, platform, policies)
+    if "traces" in running and "metrics" in running:
+        running["metrics"] = platform.trace  # exemplars lead to traces that are exported
     return running, idle
 
 

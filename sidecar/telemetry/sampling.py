@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ..errors import UpstreamFault
 from ..exchange import Exchange, Shadow
@@ -21,6 +21,13 @@ class Sampling:
     share: float = 0.05
     always: Collection[str] = ALWAYS  # rejected | error | slow | repaired | fallback
     slow_seconds: float = 1.0
+
+    @classmethod
+    def of(cls, section: Any) -> Sampling:
+        """As the platform's `trace:` says, or the defaults."""
+        if section is None:
+            return cls()
+        return cls(section.sample, section.always, section.slow)
 
     def keeps(self, record: Exchange) -> bool:
         """Whether this exchange is exported.

@@ -18,6 +18,7 @@ from sidecar.telemetry.exposition import Buckets
 from sidecar.telemetry.series import LIMITS, OTHER, RecordMetric
 
 from .calls import DIGEST, STARTED_UNIX_NS, OneBook, Said, context, cursor, exchange, read
+from .test_traces import Section
 
 ROUTE = "/v2/models/{model}/infer"
 
@@ -152,6 +153,18 @@ def test_labels_say_how_late_they_came(tmp_path: Path) -> None:
 def test_what_the_journal_says_it_does_not_have_is_counted(tmp_path: Path) -> None:
     seen = Observed(tmp_path, [Gap(from_unix_ns=1, to_unix_ns=2, records=7, reason="disk_full")])
     assert seen.of(series.GAPS) == {("disk_full",): 7}
+
+
+def test_exemplars_lead_to_traces_that_are_exported_where_any_are(tmp_path: Path) -> None:
+    records = [
+        exchange(total_ns=2_000_000),
+        exchange(total_ns=20_000_000, trace_id="e" * 32, parent_span_id="b" * 16, trace_flags=1),
+        exchange(total_ns=200_000_000, trace_id="no-id"),
+    ]
+    seen = Observed(tmp_path, records, section=Section(sample=0.0))
+    (server,) = seen.of(series.HTTP_SERVER).values()
+    assert [each.trace_id for each in server.exemplars if each] == ["e" * 32]
+    assert sum(server.counts) == 3
 
 
 def test_a_restart_goes_on_from_the_last_commit_and_counts_nothing_twice(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ def test_a_collector_makes_traces_run() -> None:
     for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
         running, _ = configured(KINDS, platform, (), {name: "http://collector:4318"})
         assert running["traces"] == platform.trace
+        assert running["metrics"] == platform.trace, "exemplars lead to traces that are exported"
 
 
 def test_a_collector_may_be_named_by_the_platform_and_switched_off_by_the_environment() -> None:
