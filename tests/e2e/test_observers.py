@@ -170,6 +170,22 @@ def test_observers_that_die_at_once_p2_the_gateway_serves(tmp_path: Path, model:
         assert serving.stop() == 0
 
 
+def test_observers_whose_disk_refuses_p2_the_gateway_serves_and_they_catch_up(counting: Both) -> None:
+    books = Books(counting.journal)
+    beside = counting.data / "observers" / "metrics.new"  # where the next state is written first
+    with Load(counting.port, "refused") as load:
+        load.until(100)
+        eventually(lambda: beside.mkdir() is None)
+        eventually(lambda: counting.metric('sidecar_observer_errors_total{observer="metrics"}') >= 1)
+        load.until(200)
+        assert counting.readyz()[0] == 200
+        beside.rmdir()
+    assert not load.wrong
+    assert not load.lost
+    until_counted_once(counting, books)
+    assert counting.stop() == 0
+
+
 def test_the_end_drains_the_workers_first_and_then_the_observers(counting: Both) -> None:
     books = Books(counting.journal)
     with Load(counting.port, "end") as load:
