@@ -175,7 +175,7 @@ def test_observers_whose_disk_refuses_p2_the_gateway_serves_and_they_catch_up(co
     beside = counting.data / "observers" / "metrics.new"  # where the next state is written first
     with Load(counting.port, "refused") as load:
         load.until(100)
-        eventually(lambda: beside.mkdir() is None)
+        eventually(lambda: blocked(beside))
         eventually(lambda: counting.metric('sidecar_observer_errors_total{observer="metrics"}') >= 1)
         load.until(200)
         assert counting.readyz()[0] == 200
@@ -250,6 +250,12 @@ def test_observers_that_come_first_wait_for_a_gateway(tmp_path: Path, model: Mod
     finally:
         alone.send_signal(signal.SIGTERM)
         assert alone.wait(20) == 0
+
+
+def blocked(path: Path) -> bool:
+    """A folder where a file is to be written. OSError while the file is there."""
+    path.mkdir()
+    return True
 
 
 def observe(data: Path) -> subprocess.Popen[bytes]:
