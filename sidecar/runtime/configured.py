@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any, Final
 
 from ..policy import Platform, Policy
@@ -48,6 +49,8 @@ def _why_not(kind: str, platform: Platform, policies: Sequence[Policy], environ:
             return "OTEL_SDK_DISABLED is true"
         if platform.trace.to is None and not any(environ.get(name) for name in ENDPOINTS):
             return f"no collector is named: say `trace: {{to: URL}}` or set {ENDPOINTS[-1]}"
+    if kind == "archive" and platform.archive is None and find_spec("pyarrow") is None:
+        return "pyarrow is not installed: pip install 'sidecar-guard[archive]'"
     if kind == "access" and access in ("", "off"):
         return "nobody asked for access lines: --access-log stderr, or a file"
     if kind == "shadow" and not any(policy.shadow for policy in policies):
