@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench build docs lock clean mlserver receivers
+.PHONY: help demo test check bench build docs lock clean mlserver receivers helm
 
 help:
 	@printf '%s\n' \
@@ -29,11 +29,11 @@ demo: $(VENV)/.runtime mlserver
 	@$(VENV)/bin/python -m sidecar demo $(ARGS)
 
 # The second run has the hot half as it is installed: compiled, where a C compiler is at hand.
-test: $(VENV)/.dev mlserver receivers build/hot/.made
+test: $(VENV)/.dev mlserver receivers helm build/hot/.made
 	$(VENV)/bin/python -m pytest $(ARGS)
 	$(VENV)/bin/python -m pytest -q -o pythonpath='build/hot .' tests/gateway tests/upstream tests/test_guard.py
 
-check: $(VENV)/.dev mlserver receivers
+check: $(VENV)/.dev mlserver receivers helm
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
@@ -99,6 +99,12 @@ receivers: | $(VENV)/.made
 	  { echo 'The receivers of spans could not be installed; what needs them is skipped. Why:' >&2; \
 	    tail -n 3 $(VENVS)/receivers.log >&2; }
 
+# Helm as a library and the judges of what it makes, 270 MB on disk. Without them the tests of the chart skip.
+helm: | $(VENV)/.made
+	@[ -e $(VENVS)/helm/.made ] || echo 'installing Helm into $(VENVS)/helm (270 MB, once)' >&2
+	@mkdir -p $(VENVS); $(MAKE) --no-print-directory -s $(VENVS)/helm/.made 2>$(VENVS)/helm.log || \
+	  { echo 'Helm could not be installed; the tests of the chart are skipped. Why:' >&2; tail -n 3 $(VENVS)/helm.log >&2; }
+
 # --- lock files: every hash of every file, and no address of any package index -------------------------------------
 
 COMPILE = CUSTOM_COMPILE_COMMAND='make lock' $(VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
@@ -112,6 +118,7 @@ lock: $(VENV)/.dev
 	$(COMPILE) requirements/bench.in -o requirements/bench.lock
 	$(COMPILE) requirements/mitmproxy.in -o requirements/mitmproxy.lock
 	$(COMPILE) requirements/receivers.in -o requirements/receivers.lock
+	$(COMPILE) requirements/helm.in -o requirements/helm.lock
 
 clean:
 	rm -rf $(VENV) $(VENVS) var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \

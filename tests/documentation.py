@@ -22,10 +22,10 @@ from sidecar.telemetry.series import RECORD_TABLE
 from sidecar.telemetry.spans import ATTRIBUTES
 from sidecar.yamldoc import schema_of
 
-from . import policy_reference
+from . import chart_reference, policy_reference
 
 ROOT: Final = Path(__file__).parents[1]
-PAGES: Final = (ROOT / "README.md", ROOT / "policies" / "README.md")
+PAGES: Final = (ROOT / "README.md", ROOT / "policies" / "README.md", ROOT / "helm" / "README.md")
 
 
 def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -93,7 +93,13 @@ def events() -> str:
     return table(("event", "says"), [(f"`{name}`", what) for name, what in LOG_EVENTS.items()])
 
 
+def chart_values() -> str:
+    """Every value of the chart."""
+    return table(("value", "what", "default"), chart_reference.rows())
+
+
 PARTS: Final[dict[str, Callable[[], str]]] = {
+    "chart-values": chart_values,
     "commands": commands,
     "events": events,
     "flags": flags,
