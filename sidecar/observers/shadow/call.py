@@ -11,6 +11,7 @@ from ...shadow import Outcome
 from ...upstream import AnswerHead, Leg, Pool
 
 ANSWER_TOO_LARGE = "answer_too_large"
+_ONE_PIECE_BYTES = 64 * 1024
 _TIMEOUTS = frozenset({UpstreamFault.CONNECT_TIMEOUT})
 
 
@@ -31,9 +32,9 @@ class Call:
     """An `upstream.Consumer` that keeps what comes and tells `done` once."""
 
     __slots__ = (
+        "_body",
         "_cap",
         "_clock",
-        "_data",
         "_done",
         "_finished",
         "_head",
@@ -41,6 +42,7 @@ class Call:
         "_leg",
         "_parts",
         "_pool",
+        "_request",
         "_sent_ns",
         "_sent_unix_ns",
         "_size",
@@ -51,7 +53,8 @@ class Call:
     def __init__(
         self,
         pool: Pool,
-        data: bytes,
+        request: bytes,
+        body: bytes,
         *,
         head_only: bool,
         cap_bytes: int,
@@ -61,7 +64,8 @@ class Call:
     ) -> None:
         """`clock` and `wall` give nanoseconds; `cap_bytes` bounds what is kept of the answer."""
         self._pool = pool
-        self._data = data
+        self._request = request  # line and headers
+        self._body = body
         self._head_only = head_only
         self._cap = cap_bytes
         self._done = done
@@ -93,8 +97,13 @@ class Call:
             return
         self._leg = leg
         self._sent_ns, self._sent_unix_ns = self._clock(), self._wall()
-        data, self._data = self._data, b""
-        leg.send(data, self, head_only=self._head_only, complete=True)
+        body, self._body = self._body, b""
+        if len(body) <= _ONE_PIECE_BYTES:
+            leg.send(self._request + body, self, head_only=self._head_only, complete=True)
+        else:  # not copied once more
+            leg.send(self._request, self, head_only=self._head_only, complete=False)
+            leg.write(body)
+            leg.end_upload()
 
     def reply_head(self, head: AnswerHead) -> None:
         self._head = head

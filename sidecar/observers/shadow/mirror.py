@@ -141,7 +141,8 @@ class Mirror:
         cap = min(_LARGEST_CAP_BYTES, max(_SMALLEST_CAP_BYTES, _CAP_PER_PRIMARY * len(copy.reply)))
         call = Call(
             self._pool,
-            copy.head + copy.body,
+            copy.head,
+            copy.body,
             head_only=copy.exchange.method == "HEAD",
             cap_bytes=cap,
             done=ended,
