@@ -23,9 +23,13 @@ from sidecar.shadow import State
 from tests.kit.client import DEADLINE_SECONDS
 from tests.kit.guards import CREDIT, INFER, rows, scores
 from tests.kit.guards import policy as policy_text
+from tests.kit.upstream import answer, replies
 
 SECRET = b"a shared secret of thirty-two bytes"
 ANSWER = scores(0.25, model_version="14")
+JSON = b"Content-Type: application/json"
+BODY = rows([30, 1000.5])
+GOOD = replies(answer(scores(0.25, model_version="15")))
 
 
 def shadowed(tmp_path: Path, *candidates: str, contract: str = CREDIT) -> Policy:
@@ -66,6 +70,13 @@ class Books:
 
     def document(self, digest: str) -> Mapping[str, Any] | None:
         return self._documents.get(digest)
+
+
+def world(tmp_path: Path, port: int, more: str = "compare: {score: {tolerance: 0.02}}") -> tuple[Books, Guard]:
+    """A book with one policy and one candidate, and the guard the gateway judges by."""
+    tmp_path.mkdir(exist_ok=True)
+    books = Books()
+    return books, books.learn(shadowed(tmp_path, candidate(port, more)))
 
 
 @dataclass
