@@ -19,13 +19,14 @@ from .charts import CHART, VALUES, Helm, Rendered, program, values_of
 FILES = sorted(path.stem for path in VALUES.glob("*.yaml"))
 STANDALONE = [name for name in FILES if name != "native"]
 OF_AN_OPERATOR = ("ServiceMonitor", "PodMonitor")
+OLDEST, NEWEST = "1.29.0", "1.37.0"  # the oldest is Chart.yaml's
 
 
-def kubernetes_refuses(documents: list[dict[str, Any]], folder: Path) -> str:
-    """What the API server's schemas say of these, "" when nothing."""
+def kubernetes_refuses(documents: list[dict[str, Any]], folder: Path, version: str = NEWEST) -> str:
+    """What the schemas of one version's API server say of these, "" when nothing."""
     (folder / "made.yaml").write_text(yaml.safe_dump_all(documents))
     judged = subprocess.run(
-        [program("python"), program("kubernetes-validate"), "--strict", folder / "made.yaml"],
+        [program("python"), program("kubernetes-validate"), "--strict", "-k", version, folder / "made.yaml"],
         capture_output=True,
         text=True,
     )
@@ -46,9 +47,14 @@ def deployed(request: pytest.FixtureRequest, helm: Helm, example: Path) -> Rende
     return helm.render({}, chart=example) if request.param == "the example" else helm.render(values_of(request.param))
 
 
-def test_a_cluster_takes_it(rendered: Rendered, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_a_cluster_takes_it(rendered: Rendered, tmp_path: Path, version: str) -> None:
     ours = [each for each in rendered.documents if each["kind"] not in OF_AN_OPERATOR]
-    assert kubernetes_refuses(ours, tmp_path) == ""
+    assert kubernetes_refuses(ours, tmp_path, version) == ""
+
+
+def test_the_oldest_cluster_is_the_one_the_chart_names() -> None:
+    assert yaml.safe_load((CHART / "Chart.yaml").read_text())["kubeVersion"] == f">={OLDEST}-0"
 
 
 def test_the_judge_sees_a_misspelt_field(helm: Helm, tmp_path: Path) -> None:
@@ -61,6 +67,14 @@ def test_the_judge_sees_a_misspelt_field(helm: Helm, tmp_path: Path) -> None:
 def test_lint_finds_nothing(helm: Helm, name: str) -> None:
     found = helm.lint(CHART, values_of(name))
     assert [each for each in found if each["severity"] > 1] == []  # 1: an icon is recommended
+
+
+def test_lint_finds_nothing_in_the_example(helm: Helm, example: Path) -> None:
+    assert [each for each in helm.lint(example, {}) if each["severity"] > 1] == []
+
+
+def test_lint_sees_what_is_wrong(helm: Helm) -> None:
+    assert max(each["severity"] for each in helm.lint(CHART, {"upstream": "http://m", "mode": "odd"})) == 3
 
 
 def test_names_are_unique_and_selectors_find_the_pod(rendered: Rendered) -> None:
