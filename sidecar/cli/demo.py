@@ -25,7 +25,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "demo",
         help="a model, the sidecar in front of it, and good and bad rows",
         description="Start two scikit-learn models behind MLServer and the sidecar in front of them, send good, broken "
-        "and repairable rows, and show what came back and what was recorded.",
+        "and repairable rows, and show what came back, what was recorded, what a candidate would have answered, a "
+        "trace, and two predictions explained.",
         epilog="exit codes: 0 everything went as expected, 1 something did not, 2 a server could not be started",
     )
     parser.add_argument(

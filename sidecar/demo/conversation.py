@@ -35,7 +35,8 @@ def _send(client: httpx.Client, step: Step) -> Received:
     except httpx.TransportError as error:
         return Received(0, "", f"no answer: {error}")
     answer = shown(step.model, reply.status_code, reply.content)
-    return Received(reply.status_code, reply.headers.get("x-contract-verdict", ""), answer)
+    verdict, named = (reply.headers.get(name, "") for name in ("x-contract-verdict", "x-prediction-id"))
+    return Received(reply.status_code, verdict, answer, named)
 
 
 def _show(step: Step, received: Received, found: list[str], terminal: Terminal) -> None:

@@ -14,12 +14,25 @@ from ..errors import RuntimeSetupError
 from .model_server import Model, find_mlserver, start_mlserver, start_stand_in
 from .ports import HOST, pick
 from .process import Server
+from .receiver import Receiver, receiving
 from .terminal import Terminal
 
 DATA_PORT = 8600
 HEALTH_PORT = 8601
+ADMIN_PORT = 8602
 MODEL_PORT = 8680
+CANDIDATE_PORT = 8690
+COLLECTOR_PORT = 8695
 _NAMES = ("iris", "diabetes")
+# What the demo adds to a policy that has no shadow of its own: a tolerance in the units of the prediction.
+_SHADOW = """
+shadow:
+  - candidate: diabetes-4
+    upstream: {url}
+    unit: row
+    compare: {{predict: {{tolerance: 16}}}}
+    limits: {{timeout: 5s}}
+"""
 
 
 @dataclass(frozen=True)
@@ -38,10 +51,11 @@ class Running:
 
     model: Model
     sidecar: Server
-    policies: tuple[Path, ...]
+    receiver: Receiver
     data: Path
     url: str
     health: str
+    admin: str
 
 
 def find_policies() -> tuple[Path, ...]:
@@ -61,7 +75,22 @@ def start(options: Options, terminal: Terminal, cleanup: ExitStack) -> Running:
     policies = find_policies()
     folder = _folder(options, cleanup)
     model = _start_model(options, folder, terminal, cleanup)
-    return _start_sidecar(model, folder, policies, terminal, cleanup)
+    receiver = cleanup.enter_context(receiving(pick(COLLECTOR_PORT)))
+    configuration = write_configuration(folder / "policies", policies, model.candidate_url, receiver.url)
+    return _start_sidecar(model, receiver, folder, configuration, terminal, cleanup)
+
+
+def write_configuration(folder: Path, policies: tuple[Path, ...], candidate_url: str, collector_url: str) -> list[str]:
+    """Write the policies with the candidate in them and a sidecar.yaml that names the collector; `serve`'s flags."""
+    folder.mkdir()
+    flags = ["--config", str(folder / "sidecar.yaml")]
+    (folder / "sidecar.yaml").write_text(f"trace: {{to: {collector_url}, sample: 100%}}\n")
+    for path in policies:
+        text = path.read_text(encoding="utf-8")
+        shadow = _SHADOW.format(url=candidate_url) if path.stem == "diabetes" else ""
+        (folder / path.name).write_text(text + shadow, encoding="utf-8")
+        flags += ["--policy", str(folder / path.name)]
+    return flags
 
 
 def _folder(options: Options, cleanup: ExitStack) -> Path:
@@ -76,37 +105,41 @@ def _folder(options: Options, cleanup: ExitStack) -> Path:
 
 
 def _start_sidecar(
-    model: Model, folder: Path, policies: tuple[Path, ...], terminal: Terminal, cleanup: ExitStack
+    model: Model, receiver: Receiver, folder: Path, flags: list[str], terminal: Terminal, cleanup: ExitStack
 ) -> Running:
     started = time.monotonic()
     port = pick(DATA_PORT)
     health = pick(HEALTH_PORT, {port})
+    admin = pick(ADMIN_PORT, {port, health})
     data = folder / "data"
-    command = [sys.executable, "-m", "sidecar", "serve", "--upstream", model.url, "--data", str(data)]
-    command += ["--listen", f"{HOST}:{port}", "--health", f"{HOST}:{health}", "--admin", "off", "--pre-stop", "0s"]
-    for path in policies:
-        command += ["--policy", str(path)]
+    command = [sys.executable, "-m", "sidecar", "serve", "--upstream", model.url, "--data", str(data), *flags]
+    command += ["--listen", f"{HOST}:{port}", "--health", f"{HOST}:{health}", "--admin", f"{HOST}:{admin}"]
+    command += ["--pre-stop", "0s"]
     sidecar = Server("sidecar serve", command, folder / "sidecar.log")
     cleanup.callback(sidecar.stop)
     with terminal.busy("starting the sidecar") as tick:
         sidecar.wait_ready(f"http://{HOST}:{health}/readyz", tick)
-    names = ", ".join(path.name for path in policies)
+    names = ", ".join(f"{name}.yaml" for name in _NAMES)
     _line(terminal, "sidecar", f"http://{HOST}:{port}  judges by {names}", time.monotonic() - started)
-    if (port, health) != (DATA_PORT, HEALTH_PORT):
-        _line(terminal, "", f"ports {DATA_PORT} or {HEALTH_PORT} are taken, these were free")
-    return Running(model, sidecar, policies, data, f"http://{HOST}:{port}", f"http://{HOST}:{health}")
+    _line(terminal, "admin", f"http://{HOST}:{admin}/  the page")
+    if (port, health, admin) != (DATA_PORT, HEALTH_PORT, ADMIN_PORT):
+        _line(terminal, "", f"of ports {DATA_PORT} to {ADMIN_PORT} some are taken, these were free")
+    urls = (f"http://{HOST}:{each}" for each in (port, health, admin))
+    return Running(model, sidecar, receiver, data, *urls)
 
 
 def _start_model(options: Options, folder: Path, terminal: Terminal, cleanup: ExitStack) -> Model:
     started = time.monotonic()
     model = _choose_model(options, folder, terminal)
-    cleanup.callback(model.server.stop)
+    cleanup.callback(model.stop)
     _line(terminal, "model", f"{model.url}  {model.title}", time.monotonic() - started)
+    _line(terminal, "shadow", f"{model.candidate_url}  the diabetes model, trained anew")
     return model
 
 
 def _choose_model(options: Options, folder: Path, terminal: Terminal) -> Model:
     port = pick(MODEL_PORT)
+    candidate = pick(CANDIDATE_PORT, {port})
     found = None if options.stand_in else find_mlserver(options.mlserver)
     if found is None and options.mlserver is not None:
         raise RuntimeSetupError(
@@ -114,14 +147,14 @@ def _choose_model(options: Options, folder: Path, terminal: Terminal) -> Model:
         )
     if found is not None:
         try:
-            with terminal.busy("training two scikit-learn models and starting MLServer") as tick:
-                return start_mlserver(found, folder, port, tick)
+            with terminal.busy("training scikit-learn models and starting MLServer") as tick:
+                return start_mlserver(found, folder, port, candidate, tick)
         except RuntimeSetupError as error:
             terminal.say(f"  {terminal.paint('MLServer could not be used:', 'yellow')} {error}")
     elif not options.stand_in:
         terminal.say("  " + terminal.paint("MLServer is not installed (`make demo` does that).", "yellow"))
     with terminal.busy("starting a stand-in model") as tick:
-        return start_stand_in(folder, port, tick)
+        return start_stand_in(folder, port, candidate, tick)
 
 
 def _line(terminal: Terminal, label: str, text: str, seconds: float | None = None) -> None:

@@ -7,7 +7,7 @@ import time
 from contextlib import ExitStack
 
 from ..errors import RuntimeSetupError
-from . import conversation, records
+from . import conversation, records, watched
 from .launch import Options, Running, start
 from .story import SETOSA
 from .terminal import Terminal
@@ -22,6 +22,7 @@ def play(options: Options, terminal: Terminal) -> int:
         cleanup.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave servers behind
         answers, unexpected = conversation.hold(running.url, terminal)
         unexpected += records.show(running.data, answers, terminal)
+        unexpected += watched.show(running, answers, terminal)
         if options.stay:
             _show_addresses(running, terminal)
         terminal.say()
@@ -41,10 +42,13 @@ def play(options: Options, terminal: Terminal) -> int:
 def _show_addresses(running: Running, terminal: Terminal) -> None:
     terminal.say()
     terminal.say(terminal.paint("where to look", "bold"))
+    terminal.say(f"  page      {running.admin}/")
     terminal.say(f"  ready     {running.health}/readyz")
     terminal.say(f"  metrics   {running.health}/metrics")
     terminal.say(f"  state     sidecar status --health {running.health}")
     terminal.say(f"  records   sidecar log cat --data {running.data}")
+    terminal.say(f"  search    sidecar find '{watched.FIND}' --data {running.data}")
+    terminal.say("  shadow    " + terminal.paint(f"curl -s {running.admin}/api/shadow", "cyan"))
     terminal.say("  yourself  " + terminal.paint(curl_line(running.url), "cyan"))
 
 
@@ -58,12 +62,13 @@ def curl_line(url: str) -> str:
 def _stay(running: Running, terminal: Terminal) -> None:
     terminal.say()
     terminal.say("Everything stays up until Ctrl-C.")
+    servers = (running.model.server, running.model.candidate, running.sidecar)
     try:
-        while running.model.server.returncode is None and running.sidecar.returncode is None:
+        while all(server.returncode is None for server in servers):
             time.sleep(0.2)
     except KeyboardInterrupt:
         terminal.say("\nstopping")
         return
-    for server in (running.model.server, running.sidecar):
+    for server in servers:
         if server.returncode is not None:
             raise RuntimeSetupError(f"{server.name} ended with exit code {server.returncode}.\n{server.tail()}")

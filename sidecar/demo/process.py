@@ -15,8 +15,8 @@ from ..errors import RuntimeSetupError
 
 
 def own_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a child: without SIDECAR_…, which are flags of the caller's own sidecar."""
-    return {name: value for name, value in environment.items() if not name.startswith("SIDECAR_")}
+    """The environment of a child: without SIDECAR_… and OTEL_…, which belong to the caller's own sidecar."""
+    return {name: value for name, value in environment.items() if not name.startswith(("SIDECAR_", "OTEL_"))}
 
 
 class Server:

@@ -14,13 +14,13 @@ from .process import own_environment
 from .story import Received
 from .terminal import Terminal
 
-SHOWN = 6
+SHOWN = 4
 
 
 def show(data: Path, received: list[Received], terminal: Terminal) -> list[str]:
     """Print some records; what does not fit to what callers got, one sentence each."""
-    exported = _sidecar("log", "export", "--kind", "exchange", "--kind", "close", "--data", str(data))
-    verified = _sidecar("log", "verify", "--data", str(data))
+    exported = run("log", "export", "--kind", "exchange", "--kind", "close", "--data", str(data))
+    verified = run("log", "verify", "--data", str(data))
     if exported.returncode != 0:
         return [f"sidecar log export: {exported.stderr.strip()}"]
     records = [exchange(json.loads(line)) for line in exported.stdout.splitlines()]
@@ -57,7 +57,8 @@ def missing(records: list[dict[str, Any]], received: list[Received]) -> list[str
     return found + [f"a record of an answer {status} {verdict} nobody got" for status, verdict in kept - seen]
 
 
-def _sidecar(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """`sidecar ARGUMENTS`, to its end."""
     command = [sys.executable, "-m", "sidecar", *arguments]
     environment = own_environment(os.environ)
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)

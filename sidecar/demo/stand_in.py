@@ -1,18 +1,18 @@
 """A small model server over the Open Inference Protocol, for machines without MLServer.
 
-    python -m sidecar.demo.stand_in PORT
+    python -m sidecar.demo.stand_in PORT [candidate]
 
-It serves the same two models with the coefficients scikit-learn found for them, and answers as MLServer 1.7 does:
-a well-formed request with any numbers, a 500 for a matrix of the wrong width.
+It serves the same two models, or the candidate, with the coefficients scikit-learn found for them, and
+answers as MLServer 1.7 does: a well-formed request with any numbers, a 500 for a matrix of the wrong width.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from typing import Any, ClassVar, Final, TypeAlias
 
 # LogisticRegression(max_iter=500) on load_iris(): one row a class, then the intercepts.
 _IRIS: Final = ((-0.42, 0.967, -2.519, -1.085), (0.532, -0.315, -0.204, -0.943), (-0.112, -0.652, 2.723, 2.027))
@@ -22,6 +22,11 @@ _DIABETES: Final = (
     -0.032929, -22.712929, 5.613089, 1.11276, -0.87039, 0.548186, 0.11317, 5.83489, 62.943265, 0.284446,
 )  # fmt: skip
 _DIABETES_INTERCEPT: Final = -312.432464
+# The candidate: Ridge(alpha=30) on half of the patients (train.py), folded back in the same way.
+_CANDIDATE: Final = (
+    -0.070866, -23.415326, 3.821106, 1.193822, -0.038767, -0.044892, -0.881478, 1.350822, 45.3706, -0.001516,
+)  # fmt: skip
+_CANDIDATE_INTERCEPT: Final = -184.750931
 
 
 def iris(row: list[float]) -> int:
@@ -35,19 +40,24 @@ def diabetes(row: list[float]) -> float:
     return _dot(_DIABETES, row) + _DIABETES_INTERCEPT
 
 
+def candidate(row: list[float]) -> float:
+    """The same by the model that may come next."""
+    return _dot(_CANDIDATE, row) + _CANDIDATE_INTERCEPT
+
+
 def _dot(weights: tuple[float, ...], row: list[float]) -> float:
     return sum(weight * value for weight, value in zip(weights, row, strict=True))
 
 
-MODELS: Final[dict[str, tuple[str, str, Callable[[list[float]], float]]]] = {
-    "iris": ("1", "INT64", iris),
-    "diabetes": ("3", "FP64", diabetes),
-}
+Models: TypeAlias = Mapping[str, tuple[str, str, Callable[[list[float]], float]]]
+
+MODELS: Final[Models] = {"iris": ("1", "INT64", iris), "diabetes": ("3", "FP64", diabetes)}
+CANDIDATE: Final[Models] = {"diabetes": ("4", "FP64", candidate)}
 
 
-def answer(model: str, request: dict[str, Any]) -> dict[str, Any]:
+def answer(model: str, request: dict[str, Any], models: Models = MODELS) -> dict[str, Any]:
     """The answer of one model to a decoded request. KeyError, ValueError or TypeError for what it cannot use."""
-    version, datatype, predict = MODELS[model]
+    version, datatype, predict = models[model]
     tensor = request["inputs"][0]
     count, width = tensor["shape"]
     flat = [float(value) for value in tensor["data"]]
@@ -59,6 +69,7 @@ def answer(model: str, request: dict[str, Any]) -> dict[str, Any]:
 class Handler(BaseHTTPRequestHandler):
     """The five routes the demo needs."""
 
+    models: ClassVar[Models] = MODELS
     protocol_version = "HTTP/1.1"
     wbufsize = 64 * 1024  # head and body in one packet: two would wait 40 ms for each other (RFC 896)
 
@@ -66,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
         parts = self.path.strip("/").split("/")
         if self.path in ("/v2/health/live", "/v2/health/ready"):
             self._send(200, {})
-        elif parts[:2] == ["v2", "models"] and parts[2] in MODELS:
+        elif parts[:2] == ["v2", "models"] and parts[2] in self.models:
             self._send(200, {"name": parts[2], "versions": [], "platform": "", "inputs": [], "outputs": []})
         else:
             self._send(404, {"error": f"{self.path} not found"})
@@ -74,11 +85,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", "0")))
         parts = self.path.strip("/").split("/")
-        if parts[:2] != ["v2", "models"] or parts[-1] != "infer" or parts[2] not in MODELS:
+        if parts[:2] != ["v2", "models"] or parts[-1] != "infer" or parts[2] not in self.models:
             self._send(404, {"error": f"Model {parts[2] if len(parts) > 2 else ''} not found"})
             return
         try:
-            self._send(200, answer(parts[2], json.loads(body)))
+            self._send(200, answer(parts[2], json.loads(body), self.models))
         except (KeyError, ValueError, TypeError):
             self._send(500, {"error": "Internal Server Error"})
 
@@ -94,5 +105,12 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing: the demo shows each request itself."""
 
 
+class CandidateHandler(Handler):
+    """The same for the candidate."""
+
+    models = CANDIDATE
+
+
 if __name__ == "__main__":
-    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+    chosen = CandidateHandler if "candidate" in sys.argv[2:] else Handler
+    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), chosen).serve_forever()

@@ -6,9 +6,11 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Final
 
 SPECIES: Final = ("setosa", "versicolor", "virginica")
+SHOWN_VALUES: Final = 6
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Received:
     status: int
     verdict: str
     answer: str
+    prediction_id: str = ""
 
 
 def matrix(rows: Sequence[Sequence[float | str | None]]) -> bytes:
@@ -75,7 +78,8 @@ def shown(model: str, status: int, body: bytes) -> str:
     if not isinstance(document, dict):
         return json.dumps(document)
     if status == 200 and document.get("outputs"):
-        return ", ".join(_prediction(model, value) for value in document["outputs"][0]["data"])
+        values = [_prediction(model, value) for value in document["outputs"][0]["data"]]
+        return ", ".join(values if len(values) <= SHOWN_VALUES else [*values[:SHOWN_VALUES], f"… {len(values)} in all"])
     sentence = str(document.get("error") or document.get("detail") or json.dumps(document))
     return re.sub(r" \[request [0-9a-f-]+\]$", "", sentence)
 
@@ -115,6 +119,15 @@ def patient(**changes: float | str | None) -> list[float | str | None]:
     return list({**PATIENT, **changes}.values())
 
 
+# One patient but for age, bmi and blood pressure: enough for two models to differ about some and to agree about others.
+WARD: Final = tuple(
+    tuple(patient(age=age, bmi=bmi, bp=bp)) for age, bmi, bp in product((30, 45, 60), (22, 26, 30, 34), (80, 100))
+)
+CLAMPED: Final = "one width in millimetres: clamped"
+REFUSED: Final = "a sex the model never saw"
+UNLIKELY: Final = "good values, the model's answer is not"
+MANY: Final = "a whole ward at once"
+
 _TWICE: Final = b'{"inputs": [], ' + matrix([SETOSA])[1:]
 
 STORY: Final = (
@@ -130,7 +143,7 @@ STORY: Final = (
                 Expected(200, "observed;codes=sepal_width.max", "^setosa$"),
             ),
             _rows(
-                "one width in millimetres: clamped",
+                CLAMPED,
                 "iris",
                 [(6.3, 3.3, 6.0, 25)],
                 Expected(200, "repaired;rows=1", "^virginica$"),
@@ -177,17 +190,24 @@ STORY: Final = (
                 Expected(200, "fallback;rows=1", r"^152\.1$"),
             ),
             _rows(
-                "good values, the model's answer is not",
+                UNLIKELY,
                 "diabetes",
                 [patient(age=79, bmi=18, bp=62, s1=301, s2=41.6, s3=22, s4=2, s5=3.3, s6=58)],
                 Expected(200, "fallback;rows=1", r"^152\.1$"),
             ),
-            _rows("a sex the model never saw", "diabetes", [patient(sex=3)], Expected(422, "rejected", r"sex\.values")),
+            _rows(REFUSED, "diabetes", [patient(sex=3)], Expected(422, "rejected", r"sex\.values")),
             _rows(
                 "a word where a number belongs",
                 "diabetes",
                 [patient(age="fifty")],
                 Expected(422, "rejected", r"age\.type"),
+            ),
+            Step(
+                MANY,
+                "/v2/models/diabetes/infer",
+                f"{len(WARD)} patients",
+                Expected(200, "ok", rf"^\d+\.\d, .* {len(WARD)} in all$"),
+                matrix(WARD),
             ),
         ),
     ),
@@ -212,3 +232,9 @@ STORY: Final = (
         ),
     ),
 )
+
+
+def titled(answers: Sequence[Received], title: str) -> Received:
+    """What came back for the step of this title; `answers` are in the order of the story."""
+    steps = [step for chapter in STORY for step in chapter.steps]
+    return next(answer for step, answer in zip(steps, answers, strict=True) if step.title == title)

@@ -61,6 +61,10 @@ def test_it_goes_as_the_story_says_and_leaves_nothing_running(tmp_path: Path) ->
     done = demo("--stand-in", "--data", str(folder))
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"All {REQUESTS} requests went as expected." in done.stdout
+    assert "predict  agrees within 16 in " in done.stdout
+    assert "compared, linked to " in done.stdout
+    assert "verdict    repaired (mode enforce)" in done.stdout
+    assert "verdict    rejected (mode enforce)" in done.stdout
     assert "\x1b[" not in done.stdout
     assert done.stderr == ""
     assert running_in(folder) == []

@@ -87,4 +87,4 @@ def is_gone(pid: int, deadline: float) -> bool:
 
 
 def test_flags_of_another_sidecar_do_not_reach_the_demo() -> None:
-    assert own_environment({"SIDECAR_WORKERS": "9", "PATH": "/bin"}) == {"PATH": "/bin"}
+    assert own_environment({"SIDECAR_WORKERS": "9", "OTEL_SDK_DISABLED": "true", "PATH": "/bin"}) == {"PATH": "/bin"}

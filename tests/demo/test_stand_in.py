@@ -10,8 +10,8 @@ from http.server import ThreadingHTTPServer
 import httpx
 import pytest
 
-from sidecar.demo.stand_in import MODELS, Handler, answer, diabetes, iris
-from sidecar.demo.story import PATIENT, SETOSA, VIRGINICA, matrix
+from sidecar.demo.stand_in import CANDIDATE, MODELS, Handler, answer, diabetes, iris
+from sidecar.demo.story import PATIENT, SETOSA, VIRGINICA, WARD, matrix
 
 
 @pytest.fixture
@@ -37,6 +37,13 @@ def test_a_batch_keeps_its_order() -> None:
     reply = answer("iris", json.loads(matrix([VIRGINICA, SETOSA])))
     assert reply["outputs"] == [{"name": "predict", "shape": [2, 1], "datatype": "INT64", "data": [2, 0]}]
     assert reply["model_version"] == MODELS["iris"][0]
+
+
+def test_the_candidate_agrees_about_most_patients_and_not_about_all() -> None:
+    both = [answer("diabetes", json.loads(matrix(WARD)), models) for models in (MODELS, CANDIDATE)]
+    assert [reply["model_version"] for reply in both] == ["3", "4"]
+    pairs = zip(*(reply["outputs"][0]["data"] for reply in both), strict=True)
+    assert sum(abs(one - other) <= 16 for one, other in pairs) == 18
 
 
 def test_it_is_ready_and_knows_its_models(client: httpx.Client) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from sidecar.demo.conversation import TITLE_COLUMNS
-from sidecar.demo.story import PATIENT, STORY, Expected, Received, differences, matrix, patient, shown
+from sidecar.demo.story import PATIENT, STORY, UNLIKELY, Expected, Received, differences, matrix, patient, shown, titled
 
 EXPECTED = Expected(422, "rejected", r"age\.min")
 
@@ -44,6 +44,12 @@ def test_rows_become_one_tensor() -> None:
         ("iris", 200, b'{"outputs": [{"name": "predict", "data": [0, 2]}]}', "setosa, virginica"),
         ("iris", 200, b'{"outputs": [{"name": "predict", "data": [7]}]}', "7"),
         ("diabetes", 200, b'{"outputs": [{"name": "predict", "data": [152.133]}]}', "152.1"),
+        (
+            "iris",
+            200,
+            b'{"outputs": [{"data": [0, 1, 2, 0, 1, 2, 0]}]}',
+            "setosa, versicolor, virginica, setosa, versicolor, virginica, … 7 in all",
+        ),
         ("iris", 422, b'{"error": "no"}', "no"),
         ("iris", 422, b'{"error": "no [request 01a20a45-fd83]"}', "no"),
         ("iris", 422, b'{"type": "x", "detail": "1 of 1 rows"}', "1 of 1 rows"),
@@ -63,6 +69,12 @@ def test_a_patient_keeps_the_order_of_the_columns() -> None:
 def test_the_story_shows_every_verdict() -> None:
     verdicts = {step.expected.verdict.split(";")[0] for chapter in STORY for step in chapter.steps}
     assert verdicts >= {"ok", "observed", "repaired", "fallback", "rejected"}
+
+
+def test_an_answer_is_found_by_the_title_of_its_step() -> None:
+    titles = [step.title for chapter in STORY for step in chapter.steps]
+    answers = [Received(200, "ok", str(number)) for number in range(len(titles))]
+    assert titled(answers, UNLIKELY).answer == str(titles.index(UNLIKELY))
 
 
 def test_titles_fit_their_column() -> None:

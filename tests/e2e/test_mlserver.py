@@ -103,9 +103,9 @@ def mlserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     def tick() -> None:
         pace.wait(0.05)
 
-    model = start_mlserver(binaries, folder, port, tick)
+    model = start_mlserver(binaries, folder, port, pick(0, {port}), tick)
     yield port
-    model.server.stop()
+    model.stop()
 
 
 @pytest.fixture(scope="module")
