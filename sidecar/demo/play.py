@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import sys
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
 from ..errors import RuntimeSetupError
 from . import conversation, records, watched
@@ -40,16 +43,27 @@ def play(options: Options, terminal: Terminal) -> int:
 
 
 def _show_addresses(running: Running, terminal: Terminal) -> None:
+    sidecar = typed(Path(sys.executable), shutil.which("sidecar"), Path.cwd())
     terminal.say()
     terminal.say(terminal.paint("where to look", "bold"))
     terminal.say(f"  page      {running.admin}/")
     terminal.say(f"  ready     {running.health}/readyz")
     terminal.say(f"  metrics   {running.health}/metrics")
-    terminal.say(f"  state     sidecar status --health {running.health}")
-    terminal.say(f"  records   sidecar log cat --data {running.data}")
-    terminal.say(f"  search    sidecar find '{watched.FIND}' --data {running.data}")
+    terminal.say(f"  state     {sidecar} status --health {running.health}")
+    terminal.say(f"  records   {sidecar} log cat --data {running.data}")
+    terminal.say(f"  search    {sidecar} find '{watched.FIND}' --data {running.data}")
     terminal.say("  shadow    " + terminal.paint(f"curl -s {running.admin}/api/shadow", "cyan"))
     terminal.say("  yourself  " + terminal.paint(curl_line(running.url), "cyan"))
+
+
+def typed(python: Path, on_path: str | None, here: Path) -> str:
+    """How a person starts this very sidecar from folder `here`; `on_path` is what the bare name would start."""
+    own = python.with_name("sidecar")
+    if on_path is not None and Path(on_path) == own:
+        return "sidecar"
+    if not own.exists():
+        return f"{python} -m sidecar"
+    return str(own.relative_to(here) if own.is_relative_to(here) else own)
 
 
 def curl_line(url: str) -> str:

@@ -18,7 +18,7 @@ import pytest
 from sidecar.cli.demo import stays
 from sidecar.demo.launch import find_policies
 from sidecar.demo.model_server import find_mlserver
-from sidecar.demo.play import curl_line
+from sidecar.demo.play import curl_line, typed
 from sidecar.demo.ports import HOST
 from sidecar.demo.records import exchange, line, missing
 from sidecar.demo.story import STORY, Received
@@ -162,6 +162,17 @@ def test_the_curl_line_can_be_pasted() -> None:
     pasted = curl_line("http://127.0.0.1:1")
     assert pasted.count("'") == 4
     assert '"shape":[1,4]' in pasted
+
+
+def test_the_commands_can_be_pasted_too(tmp_path: Path) -> None:
+    python = tmp_path / ".venv" / "bin" / "python"
+    assert typed(python, None, tmp_path) == f"{python} -m sidecar"
+    python.parent.mkdir(parents=True)
+    python.with_name("sidecar").touch()
+    assert typed(python, None, tmp_path) == ".venv/bin/sidecar"
+    assert typed(python, "/usr/bin/sidecar", tmp_path) == ".venv/bin/sidecar"
+    assert typed(python, None, tmp_path / "elsewhere") == str(python.with_name("sidecar"))
+    assert typed(python, str(python.with_name("sidecar")), tmp_path) == "sidecar"
 
 
 def record(status: int, verdict: str) -> dict[str, object]:
