@@ -85,12 +85,19 @@ class TensorRows:
         for change in changes:
             if change.feature in self.places or change.feature in self.tensors:
                 by_feature.setdefault(change.feature, {})[change.row] = change.value
+        for values in (insert or {}).values():
+            for feature in values:
+                if feature in self.places and self.places[feature].tensor not in self.tensors:
+                    by_feature.setdefault(feature, {})
         gone: dict[str, set[int | None]] = {}
         for feature, cells in by_feature.items():
             place = self._place(feature)
             tensor = self.tensors.get(place.tensor)
             if tensor is None:
-                self._add_tensor(draft, place, cells, drop)
+                kept = [cells.get(row) for row in range(self.count) if row not in drop]
+                for position, given in sorted((insert or {}).items()):
+                    kept.insert(position, given.get(feature))
+                self._add_tensor(draft, place, [None if value is MISSING else value for value in kept])
             elif all(cells.get(row) is MISSING for row in range(self.count) if row not in drop):
                 gone.setdefault(place.tensor, set()).add(place.column)
             else:
@@ -111,14 +118,12 @@ class TensorRows:
             place.tensor: self.tensors[place.tensor] for place in self.places.values() if place.tensor in self.tensors
         }
 
-    def _add_tensor(self, draft: Draft, place: TensorPlace, cells: Mapping[int, Value], drop: Collection[int]) -> None:
+    def _add_tensor(self, draft: Draft, place: TensorPlace, kept: list[Value]) -> None:
         """A named tensor that the body does not have, shaped like the named tensors it does have."""
-        values = [None if cells.get(row, None) is MISSING else cells.get(row) for row in range(self.count)]
-        if all(value is None for value in values):
+        if all(value is None for value in kept):
             return
         if place.column is not None:
             raise WireError(WireFault.SHAPE, "a column of a missing tensor cannot be filled", pointer=f"/{self.key}")
-        kept = [value for row, value in enumerate(values) if row not in drop]
         if any(type(value) is list for value in kept):
             draft.insert((self.key,), len(self.tensors) + len(draft.node((self.key,)).insert), _vectors(place, kept))
             return

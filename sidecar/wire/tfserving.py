@@ -196,10 +196,14 @@ class ColumnTable(RowTable):
         for change in changes:
             if change.feature in self.paths or change.feature in lists:
                 cells.setdefault(change.feature, {})[change.row] = change.value
+        for given in (insert or {}).values():
+            for name in given:
+                if name in self.paths and name not in lists:
+                    cells.setdefault(name, {})
         gone = frozenset(drop)
         removed: set[str] = set()
         for name, values in cells.items():
-            if all(values.get(row) is MISSING for row in range(self.count) if row not in gone):
+            if name in lists and all(values.get(row) is MISSING for row in range(self.count) if row not in gone):
                 draft.remove((*self.base, name))
                 removed.add(name)
                 continue
@@ -209,8 +213,11 @@ class ColumnTable(RowTable):
                     draft.set((*self.base, name, row), self.encode(value))
             else:
                 new = [plain.get(row) for row in range(self.count) if row not in gone]
-                draft.set((*self.base, name), self.encode(new))
-        if removed.issuperset(lists) and removed.issuperset(cells):
+                for position, given in sorted((insert or {}).items()):
+                    new.insert(position, given.get(name))
+                if any(value is not None for value in new):
+                    draft.set((*self.base, name), self.encode(new))
+        if removed and removed.issuperset(lists) and removed.issuperset(cells):
             raise WireError(WireFault.SHAPE, "nothing would be left of the body", pointer=shown(self.base))
         for name in lists:
             for row in drop:

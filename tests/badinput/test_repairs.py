@@ -82,3 +82,24 @@ def test_a_column_leaves_whole_when_bad_rows_leave_with_it(tmp_path: Path, model
 def test_nothing_at_all_is_not_sent(tmp_path: Path, model: str) -> None:
     guard = by(tmp_path, model, "unknown_features: strip", "features:", "  age: {type: int, required: false}")
     refused(guard, {"inputs": [tensor("x", [1])] if model == OIP else {"x": [1]}})
+
+
+ANSWERS = [
+    (OIP, {"model_name": "m", "outputs": [tensor("a", [1, 2]), tensor("b", [3, 4])]}),
+    (COLUMNAR, {"outputs": {"a": [1, 2]}}),
+]
+
+
+@pytest.mark.parametrize(("model", "document"), ANSWERS)
+@pytest.mark.parametrize("required", ["true", "false"])
+def test_an_answer_without_the_prediction_is_filled_for_every_row(
+    tmp_path: Path, model: str, document: Any, required: str
+) -> None:
+    """Rows the model was not asked about, and rows it said nothing useful about."""
+    prediction = f"prediction: {{score: {{type: float, required: {required}, on_violation: fallback}}}}"
+    guard = by(tmp_path, model, prediction, "fallback: {values: {score: 0.5}}", "features: {age: {type: int}}")
+    body = json.dumps(document).encode()
+    found = guard.judge_reply(body, "", "", 0.0, sent_rows=2, fallback_rows=(1,))
+    after = guard.codec.read_reply(found.body)
+    own = 0.5 if required == "true" else None
+    assert (after.count, list(after.columns["score"])) == (3, [own, 0.5, own])
