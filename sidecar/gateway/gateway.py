@@ -241,11 +241,11 @@ class Gateway:
 
     def _refused(self, target: Target, route: Route | None, guard: Guard | None) -> Problem | None:
         if target.ambiguous and self.guards.enforcing:
-            return Problem(400, "ambiguous-path", "Ambiguous path", target.ambiguous)
+            return Problem(400, "ambiguous-path", "Refused", target.ambiguous)
         kind = route.kind if route is not None else ""
         if guard is None and kind in ("inference", "management") and self.guards.block_unmatched:
             detail = "no policy covers this request; add one, or run with --unmatched pass"
-            return Problem(403, "no-policy", "No policy", detail)
+            return Problem(403, "no-policy", "Refused", detail)
         return None
 
     # -- what a call asks
