@@ -15,25 +15,33 @@ from typing import Final
 from . import environments, report
 from .failure import BenchError
 from .load import PinnedLoad
+from .observers_alone import RECORDS, observers_alone
 from .processes import cores
 from .rounds import Timing, run_rounds
 from .shadow import Plan, shadow
 from .soak import soak
 from .stage import DIRECT, REFERENCE, kinds, stage
+from .sustained import Plan as Endurance
+from .sustained import sustained
 
 # Measured twice in every round: what two instances of one system differ by is noise.
 TWINS: Final = ("envoy", "sidecar")
-WHAT: Final = "micro: where the microseconds go, without sockets; shadow: callers' p99 beside a broken candidate"
+WHAT: Final = "micro: where the microseconds go, without sockets; shadow: callers' p99 beside a broken candidate; "
+WHAT_ELSE: Final = "sustained: everything on, every observer too"
 QUICK: Final = Timing(rounds=2, seconds=3, paced_seconds=1.5)
 FULL: Final = Timing(rounds=5, seconds=6, paced_seconds=3)
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the gateway beside its peers.")
-    parser.add_argument("what", nargs="?", choices=["micro", "shadow"], help=WHAT)
+    parser.add_argument("what", nargs="?", choices=["micro", "shadow", "sustained"], help=WHAT + WHAT_ELSE)
     parser.add_argument("--quick", action="store_true", help="2 rounds of 3 s instead of 5 of 6 s")
     parser.add_argument("--rounds", type=int, help="how often each system is measured")
     parser.add_argument("--seconds", type=float, help="length of a saturation run; fixed-rate runs last half of it")
+    parser.add_argument("--rate", type=float, metavar="N", help="sustained: requests a second; 0: closed loop")
+    parser.add_argument("--observers-alone", action="store_true", help="sustained: the observers on one core, no load")
+    parser.add_argument("--pure", action="store_true", help="sustained: the sources, where there is a build as well")
+    parser.add_argument("--records", type=int, metavar="N", help="of --observers-alone: how many (default 60000)")
     parser.add_argument("--no-latency", action="store_true", help="saturation only")
     parser.add_argument("--systems", help=f"comma-separated, of: {', '.join(kinds())}; direct and envoy always run")
     parser.add_argument("--soak", type=int, metavar="N", help="send N requests to the sidecar and watch its memory")
@@ -49,6 +57,16 @@ def timing(options: argparse.Namespace) -> Timing:
     if rounds < 1 or seconds < 1:
         raise BenchError("--rounds and --seconds must be at least 1")
     return Timing(rounds, seconds, 0.0 if options.no_latency else seconds / 2)
+
+
+def endurance(options: argparse.Namespace) -> Endurance:
+    """How long, and how many a second."""
+    base = Endurance()
+    seconds = base.seconds if options.seconds is None else options.seconds
+    rate = base.rate if options.rate is None else options.rate or None
+    if seconds < 1 or (rate is not None and rate < 1):
+        raise BenchError("--seconds and --rate must be at least 1 (--rate 0: closed loop)")
+    return Endurance(seconds, rate, not options.pure)
 
 
 def labels(systems: str | None) -> tuple[list[str], frozenset[str]]:
@@ -95,6 +113,10 @@ def main() -> int:
                 plan = Plan()
                 plan = Plan(options.rounds or plan.rounds, options.seconds or plan.seconds)
                 shadow(Path(folder).resolve(), plan)
+            elif options.what == "sustained" and options.observers_alone:
+                observers_alone(Path(folder).resolve(), options.records or RECORDS, compiled=not options.pure)
+            elif options.what == "sustained":
+                sustained(Path(folder).resolve(), endurance(options), options.json)
             elif options.soak:
                 soak(options.soak, Path(folder).resolve())
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.error
 import urllib.request
 from typing import Final
@@ -26,11 +27,23 @@ def sums(text: str) -> dict[str, float]:
     return found
 
 
+def by_label(text: str, name: str) -> dict[str, float]:
+    """The samples of one metric that has one label, by that label's value; {} where there is none."""
+    samples = re.findall(rf'^{re.escape(name)}\{{\w+="([^"]*)"\}} (\S+)', text, re.MULTILINE)
+    return {value: float(number) for value, number in samples}
+
+
 def scrape(port: int) -> dict[str, float]:
     """`sums` of `/metrics`. BenchError when it cannot be had."""
+    return sums(page(port))
+
+
+def page(port: int) -> str:
+    """`/metrics` as it is. BenchError when it cannot be had."""
     url = f"http://127.0.0.1:{port}/metrics"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:
-            return sums(answer.read().decode())
+            text: str = answer.read().decode()
+            return text
     except (OSError, urllib.error.HTTPError) as error:
         raise BenchError(f"{url} cannot be read: {error}") from error

@@ -28,8 +28,14 @@ def cores() -> tuple[int, int]:
 
 
 @contextmanager
-def pinned(core: int) -> Iterator[None]:
-    """What is started inside inherits the core, its threads included: pinning a running process would miss some."""
+def pinned(core: int | None) -> Iterator[None]:
+    """What is started inside inherits the core, its threads included: pinning a running process would miss some.
+
+    None leaves the choice to the kernel.
+    """
+    if core is None:
+        yield
+        return
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:
@@ -77,6 +83,20 @@ def cpu_seconds(pid: int) -> float:
     return sum(int(f[11]) + int(f[12]) for f in map(_stat, tree(pid)) if f) / TICKS_PER_SECOND
 
 
+def own_cpu_seconds(pid: int) -> float:
+    """User and system time of the process alone; 0 when it is gone."""
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND if fields else 0.0
+
+
+def command_line(pid: int) -> list[str]:
+    """Its words; [] when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
 def stolen_seconds() -> float:
     """Time that the hypervisor gave to others, over all cores, since boot (proc(5), `/proc/stat`, eighth column)."""
     return int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8]) / TICKS_PER_SECOND
@@ -98,9 +118,11 @@ def rss_bytes(pid: int) -> int:
 
 
 class Process:
-    """A pinned child in a process group of its own; its output goes to a file that is shown when it fails."""
+    """A child in a process group of its own, pinned unless `core` is None; its output goes to a file, to be shown."""
 
-    def __init__(self, name: str, argv: Sequence[str], core: int, log: Path, env: Mapping[str, str] | None = None):
+    def __init__(
+        self, name: str, argv: Sequence[str], core: int | None, log: Path, env: Mapping[str, str] | None = None
+    ):
         self.name = name
         self.log = log
         with log.open("wb") as output, pinned(core):

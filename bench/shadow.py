@@ -107,14 +107,10 @@ def _start(stack: ExitStack, label: str, place: Place, generator_core: int, prox
             candidate = Process(f"candidate {label}", scripted, generator_core, place.folder / "candidate.log")
             stack.enter_context(candidate)
             candidate.wait_for_port(port)
-    argv = (*_without_observers_off(command(place, policy)), "--observers", "on", "--admin", "off")
-    process = stack.enter_context(Process(label, argv, proxy_core, place.folder / "log"))
+    process = stack.enter_context(
+        Process(label, command(place, policy, observers=True), proxy_core, place.folder / "log")
+    )
     process.wait_for_port(place.port)
-
-
-def _without_observers_off(argv: tuple[str, ...]) -> tuple[str, ...]:
-    at = argv.index("--observers")
-    return (*argv[:at], *argv[at + 2 :])
 
 
 def _outcomes(place: Place) -> dict[str, int]:

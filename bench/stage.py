@@ -56,7 +56,7 @@ def stage(labels: Sequence[str], folder: Path, *, must_run: frozenset[str]) -> I
     generator_core, proxy_core = cores()
     with ExitStack() as running:
         upstream, mirror = free_port(), free_port()
-        _start_model_server(running, folder, (upstream, mirror), generator_core)
+        start_model_server(running, folder / "model", (upstream, mirror), generator_core)
         found = Stage()
         for label in labels:
             try:
@@ -68,15 +68,16 @@ def stage(labels: Sequence[str], folder: Path, *, must_run: frozenset[str]) -> I
         yield found
 
 
-def _start_model_server(running: ExitStack, folder: Path, ports: tuple[int, ...], core: int) -> None:
-    own = folder / "model"
+def start_model_server(running: ExitStack, own: Path, ports: tuple[int, ...], core: int | None) -> Process:
+    """nginx with the one answer, its files in the new folder `own`; ended by `running`."""
     own.mkdir()
     configuration = own / "nginx.conf"
     configuration.write_text(nginx.model_server(own, ports))
     binary = environments.tool("nginx", "nginx-light")
     argv = (binary, "-e", str(own / "error.log"), "-p", str(own), "-c", str(configuration))
-    process = running.enter_context(Process("the model server", argv, core, own / "log"))
+    process = running.enter_context(Process(f"the server {own.name}", argv, core, own / "log"))
     process.wait_for_port(ports[0])
+    return process
 
 
 def _start(running: ExitStack, label: str, folder: Path, upstream: int, mirror: int, core: int) -> Instance:

@@ -21,22 +21,27 @@ COUNTERS: Final = {
 HOT_BUILD: Final = environments.ROOT / "build" / "hot"
 
 
-def command(place: Place, extra_policy: str = "", *, compiled: bool = True) -> tuple[str, ...]:
+def program(*, compiled: bool = True) -> tuple[str, ...]:
+    """`sidecar`, of the build or of the sources."""
+    root = HOT_BUILD if compiled and (HOT_BUILD / "sidecar").is_dir() else environments.ROOT
+    return ("env", "PYTHONSAFEPATH=1", f"PYTHONPATH={root}", sys.executable, "-m", "sidecar")
+
+
+def command(place: Place, extra_policy: str = "", *, compiled: bool = True, observers: bool = False) -> tuple[str, ...]:
     """`sidecar serve` with the benchmark's policy; `extra_policy` is YAML of further sections.
 
     `compiled` takes the build that `make build` makes, as the image has it; without one the sources serve.
     """
-    root = HOT_BUILD if compiled and (HOT_BUILD / "sidecar").is_dir() else environments.ROOT
     policy = (environments.ROOT / "bench" / "policy.yaml").read_text() + extra_policy
     data = place.folder / "data"
     data.mkdir()
     return (
-        *("env", "PYTHONSAFEPATH=1", f"PYTHONPATH={root}"),
-        *(sys.executable, "-m", "sidecar", "serve", "--workers", "1"),
+        *program(compiled=compiled),
+        *("serve", "--workers", "1"),
         *("--policy", str(place.write("policy.yaml", policy)), "--data", str(data)),
         *("--upstream", f"http://127.0.0.1:{place.upstream_port}", "--listen", f"127.0.0.1:{place.port}"),
         *("--health", f"127.0.0.1:{place.spare_ports[0]}", "--pre-stop", "0s"),
-        *("--observers", "off"),  # the gateway alone: the sustained run has both halves
+        *("--admin", "off", "--observers", "on" if observers else "off"),  # `bench sustained` has both halves
     )
 
 
