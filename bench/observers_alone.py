@@ -11,7 +11,7 @@ from typing import Final
 from .exposition import by_label, page, scrape, sums
 from .failure import BenchError
 from .load import PinnedLoad
-from .processes import Process, cores
+from .processes import Process, cores, pinned
 from .sustained import OBSERVERS, around, running_observers
 from .systems.base import Place
 from .systems.sidecar import command, program
@@ -34,18 +34,15 @@ class Read:
 def observers_alone(folder: Path, records: int = RECORDS, *, compiled: bool = True) -> None:
     """Prints records/s, by wall and by CPU. BenchError when they do not come to the end."""
     generator_core, proxy_core = cores()
-    with ExitStack() as running:
+    # All others on the other core, this process and the collector in it too.
+    with pinned(generator_core), ExitStack() as running:
         place, policy, _ = around(running, folder, generator_core)
-        written = _fill(place, command(place, policy, compiled=compiled), PinnedLoad(generator_core, folder), records)
+        serve = command(place, policy, compiled=compiled)
+        serving = Process("sidecar", serve, proxy_core, place.folder / "log")
+        written = _fill(place, serving, PinnedLoad(generator_core, folder), records)
         port = place.spare_ports[1]
-        argv = (
-            *program(compiled=compiled),
-            "observe",
-            "--data",
-            str(place.folder / "data"),
-            "--admin",
-            f"127.0.0.1:{port}",
-        )
+        observe = ("observe", "--data", str(place.folder / "data"), "--admin", f"127.0.0.1:{port}")
+        argv = (*program(compiled=compiled), *observe)
         observing = running.enter_context(Process("observers", argv, proxy_core, place.folder / "observe.log"))
         observing.wait_for_port(port)
         reads = _follow(observing, port)
@@ -55,9 +52,9 @@ def observers_alone(folder: Path, records: int = RECORDS, *, compiled: bool = Tr
     print("copies: " + ", ".join(f"{name} {count:,.0f}" for name, count in shadow.items() if count))
 
 
-def _fill(place: Place, argv: tuple[str, ...], load: PinnedLoad, records: int) -> int:
+def _fill(place: Place, serving: Process, load: PinnedLoad, records: int) -> int:
     """Serve without observers until there are so many records, and stop."""
-    with Process("sidecar", argv, cores()[1], place.folder / "log") as serving:
+    with serving:
         serving.wait_for_port(place.port)
         written = 0
         while written < records:
