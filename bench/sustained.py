@@ -8,6 +8,7 @@ Nothing is pinned but the generator: the kernel shares the cores out, as it does
 
 from __future__ import annotations
 
+import contextlib
 import json
 import resource
 import time
@@ -67,12 +68,12 @@ class Samples:
     lag_most: dict[str, float] = field(default_factory=dict)
     disk_most: float = 0.0
 
-    def add(self, scraped: str, processes: dict[str, int]) -> None:
+    def add(self, scraped: str, processes: dict[str, int], disk: float) -> None:
         for name in ("worker", "cold"):
             self.memory.setdefault(name, []).append(rss_bytes(processes[name]))
         for name, lag in lags(scraped).items():
             self.lag_most[name] = max(lag, self.lag_most.get(name, 0.0))
-        self.disk_most = max(self.disk_most, sums(scraped).get("sidecar_journal_disk_bytes", 0.0))
+        self.disk_most = max(self.disk_most, disk)
 
 
 def sustained(folder: Path, plan: Plan, report: Path | None = None) -> None:
@@ -127,11 +128,11 @@ def measure(load: PinnedLoad, plan: Plan, place: Place, sidecar: Process, server
     own_before, started = time.process_time(), time.monotonic()
     with ThreadPoolExecutor(1) as thread:
         answering = thread.submit(_answers, load, plan, place.port)
-        _sample(answering, samples, port, processes, sidecar)
+        _sample(answering, samples, place, processes, sidecar)
         answers = answering.result()
     seconds = time.monotonic() - started
     ended = page(port)
-    samples.add(ended, processes)
+    samples.add(ended, processes, disk_bytes(place.folder / "data" / "journal"))
     cpu_after = _cpu(processes)
     cpu = {name: cpu_after[name] - cpu_before[name] for name in processes}
     cpu["generator"] = _children_seconds() - generator_before
@@ -146,10 +147,11 @@ def measure(load: PinnedLoad, plan: Plan, place: Place, sidecar: Process, server
         cpu=cpu,
         journal_bytes=sums(ended)["sidecar_journal_written_bytes_total"]
         - before["sidecar_journal_written_bytes_total"],
-        archive_bytes=sum(file.stat().st_size for file in (place.folder / "archive").rglob("*") if file.is_file()),
+        archive_bytes=disk_bytes(place.folder / "archive"),
         journal_disk_bytes=samples.disk_most,
         journal_limit_bytes=total["sidecar_journal_limit_bytes"],
         lag_at_end=lags(ended),
+        unread_at_end=unread(ended),
         lag_most=samples.lag_most,
         caught_up_seconds=waited,
         drops={words: total.get(name, 0.0) for name, words in _DROPS.items()},
@@ -168,17 +170,32 @@ def _answers(load: PinnedLoad, plan: Plan, port: int) -> Answers:
 
 
 def _sample(
-    answering: Future[Answers], samples: Samples, port: int, processes: dict[str, int], sidecar: Process
+    answering: Future[Answers], samples: Samples, place: Place, processes: dict[str, int], sidecar: Process
 ) -> None:
     while not answering.done():
         sidecar.check_alive()
-        samples.add(page(port), processes)
+        samples.add(page(place.spare_ports[0]), processes, disk_bytes(place.folder / "data" / "journal"))
         time.sleep(SAMPLE_SECONDS)
 
 
 def lags(scraped: str) -> dict[str, float]:
     """Seconds by observer, of those that run here."""
     return {name: lag for name, lag in by_label(scraped, _LAG).items() if name in OBSERVERS}
+
+
+def unread(scraped: str) -> dict[str, float]:
+    """Bytes of the journal by observer, of those that run here: a second opinion on the lag."""
+    found = by_label(scraped, "sidecar_observer_lag_bytes")
+    return {name: size for name, size in found.items() if name in OBSERVERS}
+
+
+def disk_bytes(folder: Path) -> float:
+    """Sizes of all files, as they are now: the sidecar's own gauge follows with a delay. A file may go meanwhile."""
+    total = 0.0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def running_observers(scraped: str) -> frozenset[str]:
@@ -188,7 +205,7 @@ def running_observers(scraped: str) -> frozenset[str]:
 
 def caught_up(scraped: str) -> bool:
     """Whether every observer has read all there is, and no copy is on its way."""
-    behind = any(lags(scraped).values())
+    behind = any(lags(scraped).values()) or any(unread(scraped).values())
     return not behind and not sums(scraped).get("sidecar_shadow_in_flight", 0.0)
 
 

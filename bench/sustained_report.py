@@ -8,6 +8,8 @@ from typing import Final
 
 AIM_PER_SECOND: Final = 3000.0
 AIM_LAG_SECONDS: Final = 1.0
+# Unread bytes are counted from places that the observers tell once a second.
+PLACES_SECONDS: Final = 1.0
 # What may become of a copy without any having been lost.
 _SHADOW_FINE: Final = frozenset({"compared", "not_sampled"})
 MIB: Final = 2**20
@@ -35,7 +37,8 @@ class Found:
     archive_bytes: float
     journal_disk_bytes: float
     journal_limit_bytes: float
-    lag_at_end: Mapping[str, float]
+    lag_at_end: Mapping[str, float]  # as the sidecar says
+    unread_at_end: Mapping[str, float]  # bytes of the journal, by observer
     lag_most: Mapping[str, float]
     caught_up_seconds: float | None  # after the end of the load; None: not within the time given
     drops: Mapping[str, float]
@@ -50,6 +53,12 @@ def lost(drops: Mapping[str, float], shadow: Mapping[str, float]) -> dict[str, f
     return {name: count for name, count in {**drops, **copies}.items() if count}
 
 
+def backlog_seconds(found: Found) -> dict[str, float]:
+    """By observer, how long the journal took to grow by what is unread: a lag in bytes, whatever the records say."""
+    per_second = found.journal_bytes / found.seconds
+    return {name: size / per_second if per_second else 0.0 for name, size in found.unread_at_end.items()}
+
+
 def shortfalls(found: Found) -> list[str]:
     """What is not as aimed at, a few words each; [] when all is."""
     short = []
@@ -61,6 +70,11 @@ def shortfalls(found: Found) -> list[str]:
     if late:
         said = ", ".join(f"{name} {lag:.1f} s" for name, lag in late.items())
         short.append(f"lag above {AIM_LAG_SECONDS:g} s at the end: {said}")
+    most = AIM_LAG_SECONDS + PLACES_SECONDS
+    behind = {name: lag for name, lag in backlog_seconds(found).items() if lag > most and name not in late}
+    if behind:
+        said = ", ".join(f"{name} {lag:.1f} s" for name, lag in behind.items())
+        short.append(f"unread at the end, more than {most:g} s of writing: {said}")
     if found.caught_up_seconds is None:
         short.append("the observers did not catch up")
     gone = lost(found.drops, found.shadow)
@@ -91,6 +105,7 @@ def text(found: Found) -> str:
     share = sum(found.cpu.values()) / found.seconds
     lag = ", ".join(f"{name} {value:.2f}" for name, value in found.lag_at_end.items())
     most = ", ".join(f"{name} {value:.2f}" for name, value in found.lag_most.items())
+    unread = ", ".join(f"{name} {value:.2f}" for name, value in backlog_seconds(found).items())
     after = "not in time" if found.caught_up_seconds is None else f"{found.caught_up_seconds:.2f} s"
     rows = [
         ("answers", f"{answers.per_second:,.0f}/s {asked}, for {found.seconds:.1f} s; {counted(answers.errors)} wrong"),
@@ -103,6 +118,7 @@ def text(found: Found) -> str:
         ),
         ("journal", f"{found.journal_disk_bytes / MIB:,.0f} of {found.journal_limit_bytes / MIB:,.0f} MiB on disk"),
         ("lag at end", f"{lag} s; all caught up after {after}"),
+        ("unread", f"{unread} s of writing, at the end"),
         ("lag, most", f"{most} s"),
         ("copies", counted(found.shadow)),
         ("lost", counted(lost(found.drops, found.shadow))),

@@ -24,6 +24,7 @@ GOOD = Found(
     journal_disk_bytes=720 * MIB,
     journal_limit_bytes=1024 * MIB,
     lag_at_end={"archive": 0.2, "shadow": 0.0},
+    unread_at_end={"archive": 3 * MIB, "shadow": 0.0},
     lag_most={"archive": 1.5, "shadow": 0.3},
     caught_up_seconds=0.4,
     drops={"journal records dropped": 0.0},
@@ -53,6 +54,12 @@ def test_a_run_with_everything_as_aimed_at_is_reached() -> None:
         (replace(GOOD, answers=replace(GOOD.answers, per_second=2999.0)), "2,999 answers/s, less than 3,000"),
         (replace(GOOD, answers=replace(GOOD.answers, errors={"status_503": 2})), "callers saw errors: status_503 2"),
         (replace(GOOD, lag_at_end={"archive": 1.1, "shadow": 0.9}), "lag above 1 s at the end: archive 1.1 s"),
+        (
+            replace(
+                GOOD, unread_at_end={"archive": 15 * MIB, "shadow": 12 * MIB}
+            ),  # at 6 MiB/s, whatever its lag is said to be
+            "unread at the end, more than 2 s of writing: archive 2.5 s",
+        ),
         (replace(GOOD, caught_up_seconds=None), "the observers did not catch up"),
         (replace(GOOD, drops={"spans dropped": 3.0}), "lost: spans dropped 3"),
         (replace(GOOD, shadow={"compared": 5.0, "dropped_queue": 1.0}), "lost: shadow dropped_queue 1"),
@@ -94,13 +101,14 @@ def test_lag_is_that_of_the_observers_that_are_part_of_the_run() -> None:
     assert running_observers(SCRAPED) == {"archive"}
     assert not caught_up(SCRAPED)
     assert caught_up(SCRAPED.replace("0.25", "0"))
+    assert not caught_up(SCRAPED.replace("0.25", "0") + 'sidecar_observer_lag_bytes{observer="archive"} 7\n')
     assert not caught_up(SCRAPED.replace("0.25", "0") + "sidecar_shadow_in_flight 1\n")
 
 
 def test_samples_keep_the_worst() -> None:
     samples = Samples()
-    for scraped in (SCRAPED, SCRAPED.replace("0.25", "0.1").replace("4096", "100")):
-        samples.add(scraped, {"worker": 2**30, "cold": 2**30})
+    for scraped, disk in ((SCRAPED, 4096.0), (SCRAPED.replace("0.25", "0.1"), 100.0)):
+        samples.add(scraped, {"worker": 2**30, "cold": 2**30}, disk)
     assert samples.lag_most["shadow"] == 0.25
     assert samples.disk_most == 4096.0
     assert samples.memory == {"worker": [0, 0], "cold": [0, 0]}  # no such process
