@@ -64,7 +64,6 @@ class Runner:
         self.current_unix = time.time()
         self.errors = 0
         self.because = "starting"
-        self._placed = False  # whether `current_unix` is more than when we began
         self._member = member
         self._context = context
         self._tape = tape
@@ -157,18 +156,19 @@ class Runner:
         while True:
             asked = time.time()
             strips = tape.next(self.read)
+            # While behind, the oldest stream tells how far: fresh copies in `cold` say nothing of a worker's stream
+            reached = asked
             for strip in strips:
                 wanted = [read for read in strip.reads if read.kind in observer.kinds]
                 if wanted:
                     async with asyncio.timeout(self._patience.take):
                         await observer.take(wanted)
                 self.read = advance(self.read, strip)
-                self._came_to(strip)
+                reached = min(reached, _last_moment(strip, reached))
                 self._count(len(wanted), strip.missed.lagged_out, strip.missed.damaged + strip.missed.undecodable)
                 self.moved = time.monotonic()
                 await asyncio.sleep(PACE_SECONDS if self._ahead(self.place) else 0)  # others' turn, in any case
-            if not strips:
-                self.current_unix, self._placed = asked, True
+            self.current_unix = reached
             now = time.monotonic()
             if self._leave_by is not None and (not strips or now >= self._leave_by):
                 break
@@ -178,13 +178,6 @@ class Runner:
             if not strips:
                 await self._pause()
         await self._commit(observer)
-
-    def _came_to(self, strip: Strip) -> None:
-        """While behind, what it has read tells how far: the time of the last record."""
-        moment = next((at for read in reversed(strip.reads) if (at := moment_of(read.record))), 0.0)
-        if moment:
-            self.current_unix = max(self.current_unix, moment) if self._placed else min(self.current_unix, moment)
-            self._placed = True
 
     async def _pause(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -269,3 +262,8 @@ class Observing:
     def progress(self) -> tuple[Progress, ...]:
         """Of all."""
         return tuple(runner.progress() for runner in self._runners.values())
+
+
+def _last_moment(strip: Strip, otherwise: float) -> float:
+    """When the last record of a strip that has a time was made."""
+    return next((at for read in reversed(strip.reads) if (at := moment_of(read.record))), otherwise)
