@@ -19,11 +19,9 @@ from sidecar.telemetry import metrics
 
 from .calls import context, cursor, exchange, read
 
-NOW = time.time_ns()
-
 
 def recent(**changes: Any) -> Any:
-    return exchange(**{"started_unix_ns": NOW} | changes)
+    return exchange(**{"started_unix_ns": time.time_ns()} | changes)
 
 
 def live(folder: Path, target: Path | str, records: Sequence[msgspec.Struct], first: int = 0) -> StatsPage:
@@ -90,7 +88,11 @@ def test_a_restart_goes_on_after_the_last_line(tmp_path: Path) -> None:
 
 def test_the_first_time_it_does_not_tell_all_that_the_journal_holds(tmp_path: Path) -> None:
     target = tmp_path / "access.log"
-    live(tmp_path, target, [recent(request_id="old", started_unix_ns=NOW - 3600 * 10**9), recent(request_id="new")])
+    live(
+        tmp_path,
+        target,
+        [recent(request_id="old", started_unix_ns=time.time_ns() - 3600 * 10**9), recent(request_id="new")],
+    )
     assert [line["request_id"] for line in lines(target)] == ["new"]
 
 

@@ -29,7 +29,7 @@ ACCEPTED_CHOICES = {
     "i_number_too_big_pos_int",
     "i_number_very_big_negative_int",
 }
-SLOWEST_SECONDS = 0.25  # the aim is 0.05; a shared machine gets room
+SLOWEST_SECONDS = 5.0  # the aim is 0.05; this only catches what grows faster than the body, on any machine
 
 
 def refused(body: bytes, **options: Any) -> WireError:
