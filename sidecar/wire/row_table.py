@@ -116,9 +116,10 @@ class RowTable:
         if self.single and (drop or insert):
             raise WireError(WireFault.UNSUPPORTED, "a body with one row has no list of rows", pointer=shown(self.base))
         gone = frozenset(drop)
+        changes = [change for change in changes if change.row not in gone]
         removed: dict[str, int] = {}
         for change in changes:
-            if change.value is MISSING and change.row not in gone:
+            if change.value is MISSING:
                 removed[change.feature] = removed.get(change.feature, 0) + 1
         for change in changes:
             unknown = change.feature not in self.paths
