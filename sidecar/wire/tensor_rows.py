@@ -97,7 +97,8 @@ class TensorRows:
                 kept = [cells.get(row) for row in range(self.count) if row not in drop]
                 for position, given in sorted((insert or {}).items()):
                     kept.insert(position, given.get(feature))
-                self._add_tensor(draft, place, [None if value is MISSING else value for value in kept])
+                if cells or any(value is not None for value in kept):
+                    self._add_tensor(draft, place, [None if value is MISSING else value for value in kept])
             elif all(cells.get(row) is MISSING for row in range(self.count) if row not in drop):
                 gone.setdefault(place.tensor, set()).add(place.column)
             else:
@@ -121,7 +122,7 @@ class TensorRows:
     def _add_tensor(self, draft: Draft, place: TensorPlace, kept: list[Value]) -> None:
         """A named tensor that the body does not have, shaped like the named tensors it does have."""
         if all(value is None for value in kept):
-            return
+            raise WireError(WireFault.SHAPE, "a missing tensor cannot be made of nulls", pointer=f"/{self.key}")
         if place.column is not None:
             raise WireError(WireFault.SHAPE, "a column of a missing tensor cannot be filled", pointer=f"/{self.key}")
         if any(type(value) is list for value in kept):

@@ -215,7 +215,7 @@ class ColumnTable(RowTable):
                 new = [plain.get(row) for row in range(self.count) if row not in gone]
                 for position, given in sorted((insert or {}).items()):
                     new.insert(position, given.get(name))
-                if any(value is not None for value in new):
+                if values or any(value is not None for value in new):
                     draft.set((*self.base, name), self.encode(new))
         if removed and removed.issuperset(lists) and removed.issuperset(cells):
             raise WireError(WireFault.SHAPE, "nothing would be left of the body", pointer=shown(self.base))
