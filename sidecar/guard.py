@@ -88,7 +88,9 @@ class Guard:
         self.disclosure: Disclosure = contract.errors
         self.checks_reply = bool(contract.predictions)
         self.reads_bodies = identity.protocol != "opaque"
-        self.stripped_headers = frozenset(name.lower().encode("latin-1") for name in contract.stripped_headers)
+        self.stripped_headers = frozenset(
+            name.lower().replace("_", "-").encode("latin-1") for name in contract.stripped_headers
+        )
         request_types = contract.request_types()
         self._accept: Acceptor | None = None
         if request_types is not None and not contract.stripped_headers:

@@ -14,7 +14,7 @@ from ..problem import Problem
 from ..upstream import AnswerHead, Leg
 from ..verdict import Verdict
 from . import record, respond
-from .head import Head
+from .head import Head, folded
 from .trace import trace_context
 
 if TYPE_CHECKING:
@@ -263,7 +263,7 @@ class Call:
             else:
                 lines.append(line)
         if guard is not None and guard.stripped_headers:  # slice_only: never for the model, in any mode
-            lines = [line for line in lines if line.partition(b":")[0].lower() not in guard.stripped_headers]
+            lines = [line for line in lines if folded(line.partition(b":")[0]) not in guard.stripped_headers]
         extra = b""
         if not head.host:
             extra = b"Host: %b\r\n" % self.gateway.upstream_host(self.line.pool)

@@ -21,7 +21,7 @@ from . import record
 from .call import Call
 from .connection import Connection
 from .counts import Counts
-from .head import Head, HeadReader, Refusal, received_by
+from .head import Head, HeadReader, Refusal, folded, received_by
 from .held import RefusedCall
 from .ids import Ids
 from .internal import PREFIX, internal_call
@@ -320,13 +320,16 @@ class Gateway:
         return Verdict(outcome, Outcome.REJECTED, reason=WireFault.UNSUPPORTED.value)
 
     def header_lookup(self, head: Head) -> HeaderLookup:
-        """Request headers by lower-case name, for features that live in headers; None where sent twice."""
+        """Request headers by name, for features that live in headers; None where sent twice.
+
+        `x_region` is `x-region`: servers of the CGI kind read both as one (RFC 3875 section 4.1.18).
+        """
         found: dict[str, str | None] = {}
         for line in head.lines:
             name, _, value = line.partition(b":")
-            lower = name.lower().decode("latin-1")
-            found[lower] = None if lower in found else value.strip().decode("latin-1")
-        return found.get
+            key = folded(name).decode("latin-1")
+            found[key] = None if key in found else value.strip().decode("latin-1")
+        return lambda name: found.get(name.lower().replace("_", "-"))
 
     def guard_failed(self, guard: Guard, error: str) -> None:
         """A check of our own failed: counted and said, never silent (P4)."""

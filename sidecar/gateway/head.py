@@ -109,6 +109,11 @@ class Head:
         self.recorded: list[tuple[str, str]] = []
 
 
+def folded(name: bytes) -> bytes:
+    """A header's name as servers of the CGI kind read it: without case, `_` for `-` (RFC 3875 section 4.1.18)."""
+    return name.lower().replace(b"_", b"-")
+
+
 class HeadReader:
     """Reads heads for one gateway. `caller_header` and `recorded` are lower-case names."""
 
