@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.client import Client, request
-from tests.kit.guards import CLEAN, INFER, credit, rows, scores
+from tests.kit.guards import CLEAN, CREDIT, INFER, credit, rows, scores
 from tests.kit.running import running
 from tests.kit.upstream import answer, replies
 
@@ -98,3 +98,13 @@ async def test_b40_names_from_a_body_cannot_break_a_header(tmp_path: Path) -> No
         assert found.status == 200
         assert found.values("set-cookie") == []
         assert found.value("x-contract-verdict").startswith("observed;codes=")
+
+
+async def test_a_header_feature_in_two_spellings_is_never_a_good_value(tmp_path: Path) -> None:
+    features = 'region: {type: category, values: [n, s], from: "header:x-region"}'
+    text = CREDIT.replace("features:", f"features:\n  {features}")
+    async with running(tmp_path, default=OK, guards=[credit(tmp_path, text)]) as world:
+        assert (await world.ask(request(INFER, CLEAN, b"X-Region: n"))).status == 200
+        assert (await world.ask(request(INFER, CLEAN, b"X_Region: evil"))).status == 422
+        assert (await world.ask(request(INFER, CLEAN, b"X-Region: n", b"X_Region: evil"))).status == 422
+        assert len(world.upstream.requests) == 1

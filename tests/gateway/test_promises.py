@@ -394,13 +394,3 @@ async def test_a_published_policy_comes_before_its_records(tmp_path: Path) -> No
         await world.ask(request(INFER, CLEAN))
         assert [frame.kind for frame in world.frames()] == [Kind.POLICY, Kind.EXCHANGE]
         assert world.exchange().policy_digest == found.identity.digest
-
-
-async def test_a_header_feature_in_two_spellings_is_never_a_good_value(tmp_path: Path) -> None:
-    features = 'region: {type: category, values: [n, s], from: "header:x-region"}'
-    text = CREDIT.replace("features:", f"features:\n  {features}")
-    async with running(tmp_path, default=OK, guards=[credit(tmp_path, text)]) as world:
-        assert (await world.ask(request(INFER, CLEAN, b"X-Region: n"))).status == 200
-        assert (await world.ask(request(INFER, CLEAN, b"X_Region: evil"))).status == 422
-        assert (await world.ask(request(INFER, CLEAN, b"X-Region: n", b"X_Region: evil"))).status == 422
-        assert len(world.upstream.requests) == 1
