@@ -11,6 +11,7 @@ from ..rows import Value
 from ..yamldoc import Plain
 from . import checks as make
 from .checks import Check, Checks
+from .formats import FORMATS
 from .kinds import COERCE, NUMERIC, Bad, Kind, Scalar, parse_kind, vector_coerce
 from .literals import ValueSet, number, read, read_sentinel
 from .patterns import PatternError, matcher
@@ -19,6 +20,7 @@ from .sections import Checks as Keys
 from .timestamps import seconds_of
 
 _ORDERED: Final = NUMERIC | {Scalar.TIMESTAMP}
+_UNLISTED: Final = (Scalar.TIMESTAMP, Scalar.BYTES, Scalar.JSON)  # types whose values cannot be listed
 _BOUNDS: Final[dict[str, Callable[[float, str], Check]]] = {
     "min": make.minimum,
     "max": make.maximum,
@@ -42,7 +44,7 @@ class Built:
 def infer(keys: Keys, default: Plain | None) -> Kind:
     """The type that the checks speak of. Nothing said: any JSON value."""
     bounds = [plain for plain in (keys.min, keys.max, keys.exclusive_min, keys.exclusive_max) if plain is not None]
-    if keys.pattern:
+    if keys.pattern or keys.format:
         return Kind(Scalar.STRING)
     if keys.not_in_future or keys.max_age is not None or any(seconds_of(plain.text) is not None for plain in bounds):
         return Kind(Scalar.TIMESTAMP)
@@ -87,11 +89,15 @@ def build(keys: Keys, report: Report, default: Plain | None = None) -> Built | N
             found.append(_lift(make.matching(keys.pattern, matcher(keys.pattern)), kind))
         except PatternError as error:
             report.at("pattern").error("bad-pattern", str(error), error.hint)
+    if keys.format and kind.scalar is Scalar.STRING:
+        known = FORMATS[keys.format]
+        found.append(_lift(make.formatted(known.sentence, known.holds), kind))
     if kind.scalar is Scalar.TIMESTAMP:
         if keys.not_in_future:
             found.append(make.not_in_future())
         if keys.max_age is not None:
             found.append(make.max_age(keys.max_age, f"{keys.max_age:g} seconds"))
+    _not_values(keys, kind, report, found)
     allowed = _values(keys, kind, report, found, sentinels)
     if kind.scalar is Scalar.CATEGORY and keys.values is None:
         report.error("no-values", "a category needs `values`", "list them, or use type: string")
@@ -117,7 +123,9 @@ def _fits(keys: Keys, kind: Kind, report: Report) -> None:
         *[(name, getattr(keys, name) is not None, scalar in _ORDERED) for name in _BOUNDS],
         ("multiple_of", keys.multiple_of is not None, scalar in NUMERIC),
         ("pattern", bool(keys.pattern), scalar in (Scalar.STRING, Scalar.CATEGORY)),
-        ("values", keys.values is not None, scalar not in (Scalar.TIMESTAMP, Scalar.BYTES, Scalar.JSON)),
+        ("format", keys.format is not None, scalar is Scalar.STRING),
+        ("values", keys.values is not None, scalar not in _UNLISTED),
+        ("not_values", keys.not_values is not None, scalar not in _UNLISTED),
         ("min_length", keys.min_length is not None, bool(kind.shape) or scalar in (Scalar.STRING, Scalar.BYTES)),
         ("max_length", keys.max_length is not None, bool(kind.shape) or scalar in (Scalar.STRING, Scalar.BYTES)),
         ("finite", keys.finite is not None, scalar is Scalar.FLOAT),
@@ -207,11 +215,31 @@ def _sentinels(keys: Keys, kind: Kind, report: Report) -> ValueSet:
     return ValueSet(values)
 
 
+def _not_values(keys: Keys, kind: Kind, report: Report, found: list[Check]) -> None:
+    """`not_values`, typed, and their check."""
+    if not keys.not_values or kind.scalar in _UNLISTED:
+        return
+    refused: list[Value] = []
+    for position, plain in enumerate(keys.not_values):
+        place = report.at("not_values", position)
+        try:
+            value = read(plain, Kind(kind.scalar))
+        except ValueError as error:
+            place.error("bad-value", str(error))
+            continue
+        if value in ValueSet(refused):
+            place.warning("duplicate-value", "this value is listed twice")
+        elif not kind.shape and any(not check.holds(value, 0.0) for check in found):
+            place.warning("unreachable-value", "another check refuses this value already", "drop it")
+        refused.append(value)
+    found.append(_lift(make.none_of(refused, ValueSet(refused)), kind))
+
+
 def _values(
     keys: Keys, kind: Kind, report: Report, found: list[Check], sentinels: ValueSet
 ) -> tuple[Value, ...] | None:
     """`values`, typed, and their check; members that no row can have are pointed out."""
-    if keys.values is None or kind.scalar in (Scalar.TIMESTAMP, Scalar.BYTES, Scalar.JSON):
+    if keys.values is None or kind.scalar in _UNLISTED:
         return None
     if not keys.values:
         report.at("values").error("no-values", "values is empty: no value could pass", "list the values allowed")

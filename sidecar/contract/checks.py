@@ -65,8 +65,18 @@ def one_of(allowed: Sequence[Value], members: Container[Value]) -> Check:
     return Check("values", f"must be one of {shown}{more}", lambda value, _: value in members)
 
 
+def none_of(refused: Sequence[Value], members: Container[Value]) -> Check:
+    shown = ", ".join(str(value).lower() if value.__class__ is bool else str(value) for value in refused[:20])
+    more = f" or {len(refused) - 20} others" if len(refused) > 20 else ""
+    return Check("not_values", f"must not be {shown}{more}", lambda value, _: value not in members)
+
+
+def formatted(sentence: str, holds: Callable[[str], bool]) -> Check:
+    return Check("format", f"must be {sentence}", lambda value, _: holds(value))
+
+
 def matching(pattern: str, matches: Callable[[str], bool]) -> Check:
-    return Check("pattern", f"must match {pattern}", lambda value, _: matches(value))
+    return Check("pattern", f"must match {pattern}", lambda value, _: value.__class__ is str and matches(value))
 
 
 def shortest(length: int, noun: str) -> Check:

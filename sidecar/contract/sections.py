@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from ..problem import Disclosure
 from ..yamldoc import Plain, Seconds, Share, key
+from .formats import FormatName
 
 
 class Mode(StrEnum):
@@ -70,7 +71,13 @@ class Checks:
     exclusive_max: Plain | None = key(None, doc="Values must be below this.")
     multiple_of: Plain | None = key(None, doc="Values must be a multiple of this number.")
     values: tuple[Plain, ...] | None = key(None, doc="The values allowed.")
+    not_values: tuple[Plain, ...] | None = key(None, doc="Values that are refused, whatever else allows them.")
     pattern: str = key("", doc="RE2 pattern that the whole string must match.")
+    format: FormatName | None = key(
+        None,
+        doc="What the whole string must be: date, email, hostname, ipv4, ipv6, iso-country, iso-currency, ulid, uri or "
+        "uuid.",
+    )
     min_length: int | None = key(None, doc="Shortest string (characters), list (items) or bytes.")
     max_length: int | None = key(None, doc="Longest string (characters), list (items) or bytes.")
     finite: bool | None = key(None, doc="Refuse NaN and infinities; true unless set to false.")
@@ -96,10 +103,13 @@ class Feature(Checks):
     """One input of the model."""
 
     default: Plain | None = key(None, doc="Set where the value is missing or null; counts as a repair.")
+    unique: bool = key(
+        False, doc="In one request no two rows may have the same value; the second and later ones break it. Nulls may."
+    )
     role: Role = key(
         "input",
         doc="input; key (names the unit, never repaired); slice_only (taken out before the model in every mode); "
-        "timestamp; ignored (not checked).",
+        "timestamp (when the row's event happened); ignored (not checked).",
     )
     from_: str = key(
         "",
@@ -110,7 +120,7 @@ class Feature(Checks):
     pii: bool = key(False, doc="Personal data: hashed in everything that is kept.")
     watch: FeatureWatch | None = key(None, doc="Window limits of this feature.")
     lifecycle: Literal["planned", "active", "deprecated"] = key("active", doc="planned, active or deprecated.")
-    use: str = key("", doc="Take the definition from another contract: FILE#/features/NAME.")
+    use: str = key("", doc="Take the keys that are not stated here from another definition: FILE#/features/NAME, or #/features/NAME.")
 
 
 @dataclass(frozen=True)
