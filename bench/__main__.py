@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from . import environments, report
+from . import contracts, environments, report
 from .failure import BenchError
 from .load import PinnedLoad
 from .observers_alone import RECORDS, observers_alone
@@ -26,15 +26,17 @@ from .sustained import sustained
 
 # Measured twice in every round: what two instances of one system differ by is noise.
 TWINS: Final = ("envoy", "sidecar")
-WHAT: Final = "micro: where the microseconds go, without sockets; shadow: callers' p99 beside a broken candidate; "
-WHAT_ELSE: Final = "sustained: everything on, every observer too"
+WHAT: Final = (
+    "contract: decoding and checking rows beside other libraries; micro: where the microseconds go, without sockets; "
+    "shadow: callers' p99 beside a broken candidate; sustained: everything on, every observer too"
+)
 QUICK: Final = Timing(rounds=2, seconds=3, paced_seconds=1.5)
 FULL: Final = Timing(rounds=5, seconds=6, paced_seconds=3)
 
 
 def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the gateway beside its peers.")
-    parser.add_argument("what", nargs="?", choices=["micro", "shadow", "sustained"], help=WHAT + WHAT_ELSE)
+    parser.add_argument("what", nargs="?", choices=["contract", "micro", "shadow", "sustained"], help=WHAT)
     parser.add_argument("--quick", action="store_true", help="2 rounds of 3 s instead of 5 of 6 s")
     parser.add_argument("--rounds", type=int, help="how often each system is measured")
     parser.add_argument("--seconds", type=float, help="length of a saturation run; fixed-rate runs last half of it")
@@ -103,6 +105,9 @@ def main() -> int:
     # SIGTERM ends everything in the same order as Ctrl-C.
     signal.signal(signal.SIGTERM, _end)
     try:
+        if options.what == "contract":
+            contracts.contract(pure=options.pure)
+            return 0
         if options.what == "micro":
             from . import micro  # needs the sidecar’s own packages, the rest does not
 

@@ -11,7 +11,7 @@ from typing import Final
 from .exposition import by_label, page, scrape, sums
 from .failure import BenchError
 from .load import PinnedLoad
-from .processes import Process, cores, pinned
+from .processes import Process, cores, peak_rss_bytes, pinned
 from .sustained import OBSERVERS, around, running_observers
 from .systems.base import Place
 from .systems.sidecar import command, program
@@ -46,9 +46,11 @@ def observers_alone(folder: Path, records: int = RECORDS, *, compiled: bool = Tr
         observing = running.enter_context(Process("observers", argv, proxy_core, place.folder / "observe.log"))
         observing.wait_for_port(port)
         reads = _follow(observing, port)
+        peak = peak_rss_bytes(observing.pid)
         shadow = by_label(page(port), "sidecar_shadow_outcomes_total")
     print(f"{written:,} records in the journal; all observers on one core")
     print(summary(reads))
+    print(f"memory: {peak / 2**20:,.0f} MiB at most")
     print("copies: " + ", ".join(f"{name} {count:,.0f}" for name, count in shadow.items() if count))
 
 

@@ -117,6 +117,15 @@ def rss_bytes(pid: int) -> int:
     return int(fields[21]) * os.sysconf("SC_PAGE_SIZE") if fields else 0
 
 
+def peak_rss_bytes(pid: int) -> int:
+    """The most resident memory one process has had; 0 when it is gone (proc(5), VmHWM)."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+
+
 class Process:
     """A child in a process group of its own, pinned unless `core` is None; its output goes to a file, to be shown."""
 
