@@ -43,6 +43,7 @@ class Violation:
 
     `code` is stable (`age.min`, `prediction.score.max`, `contract.rows`); `applied` is the action the policy asks
     for; `pointer` the RFC 6901 pointer in the body as sent; `message` says what is expected, never the value seen.
+    `enforced` False: the check only observes, whatever the contract does; it is told and counted, never acted upon.
     """
 
     code: str
@@ -51,6 +52,7 @@ class Violation:
     pointer: str
     applied: Action
     message: str
+    enforced: bool = True
 
 
 MAX_LISTED_VIOLATIONS = 20
@@ -62,8 +64,9 @@ class Verdict:
 
     `outcome` is what is applied in the mode in force; `would` is what enforce would have done. `changes` are the
     cell changes to apply (in observe mode only those that hold in every mode, like taking slice_only features out).
-    `fallback_rows` are not sent (request) or answered with the policy's fallback values (reply); `total` counts all
-    violations, of which at most `MAX_LISTED_VIOLATIONS` are listed; `repaired_rows` counts rows that a repair touched.
+    `fallback_rows` are not sent (request) or answered with the policy's fallback values (reply); `dropped_rows` are
+    left out of a batch whose other rows go on, and answered by null; `total` counts all violations, of which at most
+    `MAX_LISTED_VIOLATIONS` are listed; `repaired_rows` counts rows that a repair touched.
     """
 
     outcome: Outcome
@@ -75,6 +78,12 @@ class Verdict:
     rejected_rows: tuple[int, ...] = ()
     repaired_rows: int = 0
     reason: str = ""  # for UNCHECKED: the WireFault or another word of a closed set
+    dropped_rows: tuple[int, ...] = ()
+
+    @property
+    def refused(self) -> bool:
+        """Whether the whole is refused; REJECTED with `dropped_rows` is a batch that goes on without these."""
+        return self.outcome is Outcome.REJECTED and not self.dropped_rows
 
     @property
     def codes(self) -> tuple[str, ...]:

@@ -22,12 +22,13 @@ from .typed import ANYTHING, typed
 _ACTIONS: Final[dict[str, Action]] = {
     "reject": Action.REJECT,
     "fallback": Action.FALLBACK,
-    "drop": Action.REJECT,  # a dropped row needs an answer that is taken apart; until then it is refused
+    "drop": Action.DROP,
     "clamp": Action.CLAMP,
     "set_null": Action.SET_NULL,
     "warn": Action.WARN,
     "ignore": Action.IGNORE,
 }
+_BAD_ROWS: Final = {"reject_request": Action.REJECT, "drop_rows": Action.DROP, "fallback": Action.FALLBACK}
 _HEADER: Final = "header:"
 
 
@@ -80,7 +81,7 @@ def compile_contract(section: ContractSection) -> tuple[Compiled | None, list[Fi
             cells=tuple(cells),
             answers=tuple(answers),
             unknown=Action(section.unknown_features),
-            bad_rows_fall_back=section.on_bad_rows == "fallback",
+            bad_rows=_BAD_ROWS[section.on_bad_rows],
             request_proof=_proof(types),
             reply_proof=_proof(reply_types),
         ),
@@ -107,13 +108,9 @@ def _say_what_waits(section: ContractSection, report: Report) -> None:
         report.at("rules", position).not_acted_on(f"rule `{rule.id}` is not evaluated")
     if section.candidate:
         report.at("candidate").not_acted_on("the candidate contract is not judged")
-    if section.on_bad_rows == "drop_rows":
-        report.at("on_bad_rows").not_acted_on("rows are not dropped: a bad row refuses its request")
     for kind, members in (("features", section.features), ("prediction", section.prediction)):
         for name, keys in members.items():
             place = report.at(kind, name)
-            if keys.on_violation == "drop":
-                place.at("on_violation").not_acted_on("rows are not dropped: they are rejected")
             if keys.repair_alert_above is not None:
                 place.at("repair_alert_above").not_acted_on("the share of repairs is not watched")
             if isinstance(keys, Feature) and keys.watch is not None:

@@ -35,7 +35,7 @@ class Compiled:
     cells: tuple[Cell, ...]
     answers: tuple[Cell, ...]
     unknown: Action
-    bad_rows_fall_back: bool
+    bad_rows: Action  # REJECT, FALLBACK or DROP: what a bad row does to its batch
     request_proof: Mapping[str, TypedFeature] | None
     reply_proof: Mapping[str, TypedFeature] | None
 
@@ -65,7 +65,7 @@ class Compiled:
             judgement = judge.examine(self.cells, rows, now_seconds)
             if self.closed and rows.unknown:
                 judge.name_unknown(judgement, rows.unknown, self.unknown, len(self.cells))
-        return judge.decide(judgement, rows, mode, bad_rows_fall_back=self.bad_rows_fall_back)
+        return judge.decide(judgement, rows, mode, bad_rows=self.bad_rows)
 
     def judge_reply(self, rows: Rows, *, sent_rows: int, caller: str, now_seconds: float) -> Verdict:
         """The verdict on an answer to `sent_rows` rows. Fallback rows carry their values as changes."""
@@ -78,7 +78,7 @@ class Compiled:
             judge.examine(self.answers, rows, now_seconds),
             rows,
             mode,
-            bad_rows_fall_back=self.bad_rows_fall_back,
+            bad_rows=self.bad_rows,
             fallback_values=self.fallback_values,
         )
 

@@ -1,6 +1,6 @@
 """Cells over rows → one verdict: all checks for all rows; the worst action decides a row, rows decide the request.
 
-Precedence per row: reject > fallback > repair > warn. All violations are counted; the weightiest are listed.
+Precedence per row: reject > fallback > drop > repair > warn. All violations are counted; the weightiest are listed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from .cell import Cell
 from .sections import Mode
 
 _WEIGHT: Final[dict[Action, int]] = {
-    Action.REJECT: 4,
-    Action.FALLBACK: 3,
+    Action.REJECT: 5,
+    Action.FALLBACK: 4,
     Action.DROP: 3,
     Action.CLAMP: 2,
     Action.REPLACE: 2,
@@ -29,7 +29,7 @@ _WEIGHT: Final[dict[Action, int]] = {
     Action.WARN: 1,
     Action.IGNORE: 0,
 }
-_REJECT, _FALLBACK, _REPAIR, _WARN = 4, 3, 2, 1
+_REJECT, _FALLBACK, _DROP, _REPAIR, _WARN = 5, 4, 3, 2, 1
 
 # Codes travel in headers, metrics and records; a name that a caller made up must not.
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
@@ -48,6 +48,7 @@ class _Found(NamedTuple):
     action: Action
     sentence: str
     in_body: bool
+    enforced: bool
 
 
 @dataclass(slots=True)
@@ -56,14 +57,27 @@ class Judgement:
 
     found: list[_Found] = field(default_factory=list)
     worst: dict[int, int] = field(default_factory=dict)  # row → the weight of its heaviest action
+    observed: dict[int, int] = field(default_factory=dict)  # the same of checks that only observe
     repairs: list[Change] = field(default_factory=list)
     strips: list[Change] = field(default_factory=list)  # hold in every mode
 
-    def note(self, row: int, order: int, code: str, feature: str, action: Action, sentence: str, in_body: bool) -> None:
+    def note(
+        self,
+        row: int,
+        order: int,
+        code: str,
+        feature: str,
+        action: Action,
+        sentence: str,
+        in_body: bool,
+        enforced: bool = True,
+    ) -> None:
+        """One violation; `enforced` False: it is told and counted, and decides nothing."""
         weight = _WEIGHT[action]
-        self.found.append(_Found(-weight, row, order, code, feature, action, sentence, in_body))
-        if weight > self.worst.get(row, -1):
-            self.worst[row] = weight
+        self.found.append(_Found(-weight, row, order, code, feature, action, sentence, in_body, enforced))
+        worst = self.worst if enforced else self.observed
+        if weight > worst.get(row, -1):
+            worst[row] = weight
 
 
 def examine(cells: Sequence[Cell], rows: Rows, now_seconds: float) -> Judgement:
@@ -111,48 +125,88 @@ def name_unknown(judgement: Judgement, unknown: Mapping[str, Iterable[int]], act
                 judgement.repairs.append(Change(row, name, MISSING))
 
 
+class _Decided(NamedTuple):
+    """What the rows of a batch ask for together; rows in order."""
+
+    outcome: Outcome
+    rejected: tuple[int, ...]
+    fallback: tuple[int, ...]
+    dropped: tuple[int, ...]
+    repaired: int
+
+
+def _decided(worst: Mapping[int, int], count: int, bad_rows: Action) -> _Decided:
+    rejected = {row for row, weight in worst.items() if weight == _REJECT}
+    fallback = {row for row, weight in worst.items() if weight == _FALLBACK}
+    dropped = {row for row, weight in worst.items() if weight == _DROP}
+    repaired = sum(1 for weight in worst.values() if weight == _REPAIR)
+    if rejected and count > 1:
+        if bad_rows is Action.FALLBACK:
+            fallback |= rejected
+            rejected = set()
+        elif bad_rows is Action.DROP:
+            dropped |= rejected
+            rejected = set()
+    if rejected or len(dropped) == count:  # a batch without a row to answer is refused, as a single row is
+        rejected |= dropped
+        dropped = set()
+    if rejected or dropped:
+        outcome = Outcome.REJECTED
+    elif fallback:
+        outcome = Outcome.FALLBACK
+    elif repaired:
+        outcome = Outcome.REPAIRED
+    else:
+        outcome = Outcome.OBSERVED if _WARN in worst.values() else Outcome.OK
+    return _Decided(outcome, tuple(sorted(rejected)), tuple(sorted(fallback)), tuple(sorted(dropped)), repaired)
+
+
 def decide(
     judgement: Judgement,
     rows: Rows,
     mode: Mode,
     *,
-    bad_rows_fall_back: bool,
+    bad_rows: Action,
     fallback_values: Mapping[str, Value] | None = None,
 ) -> Verdict:
-    """The verdict of a batch. With `fallback_values` (answers) fallback rows get these as changes."""
+    """The verdict of a batch. `bad_rows` is what a rejected row of several means: REJECT (the batch), FALLBACK or DROP.
+
+    With `fallback_values` (answers) fallback rows get these as changes.
+    """
     found, worst = judgement.found, judgement.worst
     strips = tuple(judgement.strips)
     if not found:
         return Verdict(Outcome.OK, changes=strips) if strips else ACCEPTED
-    rejected = [row for row, weight in worst.items() if weight == _REJECT]
-    fallback = [row for row, weight in worst.items() if weight == _FALLBACK]
-    if rejected and bad_rows_fall_back and rows.count > 1:
-        fallback += rejected
-        rejected = []
-    repaired = sum(1 for weight in worst.values() if weight == _REPAIR)
-    if rejected:
-        would = Outcome.REJECTED
-    elif fallback:
-        would = Outcome.FALLBACK
-    elif repaired:
-        would = Outcome.REPAIRED
-    else:
-        would = Outcome.OBSERVED if _WARN in worst.values() else Outcome.OK
+    decided = _decided(worst, rows.count, bad_rows)
+    would = decided.outcome
+    if judgement.observed:
+        everything = {
+            row: max(worst.get(row, -1), judgement.observed.get(row, -1)) for row in {*worst, *judgement.observed}
+        }
+        would = _decided(everything, rows.count, bad_rows).outcome
     listed = _listed(found, rows)
     if mode is not Mode.ENFORCE:
         outcome = Outcome.OK if would is Outcome.OK else Outcome.OBSERVED
         return Verdict(outcome, would, listed, len(found), strips)
-    if rejected:
-        return Verdict(would, would, listed, len(found), rejected_rows=tuple(sorted(rejected)))
-    fallback.sort()
+    if decided.rejected:
+        return Verdict(Outcome.REJECTED, would, listed, len(found), rejected_rows=decided.rejected)
+    outcome = Outcome.OBSERVED if decided.outcome is Outcome.OK and would is not Outcome.OK else decided.outcome
+    fallback = decided.fallback
     changes: list[Change] = judgement.strips + judgement.repairs
-    if fallback:
-        left = set(fallback)
+    if fallback or decided.dropped:
+        left = {*fallback, *decided.dropped}
         changes = [change for change in changes if change.row not in left]
-        if fallback_values is not None:
-            changes += [Change(row, name, value) for row in fallback for name, value in fallback_values.items()]
+    if fallback and fallback_values is not None:
+        changes += [Change(row, name, value) for row in fallback for name, value in fallback_values.items()]
     return Verdict(
-        would, would, listed, len(found), tuple(changes), fallback_rows=tuple(fallback), repaired_rows=repaired
+        outcome,
+        would,
+        listed,
+        len(found),
+        tuple(changes),
+        fallback_rows=fallback,
+        repaired_rows=decided.repaired,
+        dropped_rows=decided.dropped,
     )
 
 
@@ -169,6 +223,7 @@ def _listed(found: list[_Found], rows: Rows) -> tuple[Violation, ...]:
                 rows.pointer(one.feature, one.row) if one.in_body else "",
                 one.action,
                 one.sentence,
+                one.enforced,
             )
             for one in nsmallest(MAX_LISTED_VIOLATIONS, found, key=_weightiest)
         ]

@@ -103,7 +103,7 @@ def _actions(draw: st.DrawFn, feature: dict[str, Any], good: list[Any]) -> None:
         feature["required"] = False
     if good and draw(st.integers(0, 3)) == 0:
         feature["default"] = good[0]
-    actions = ["reject", "fallback", "warn", "ignore", "reject"]
+    actions = ["reject", "fallback", "drop", "warn", "ignore", "reject"]
     if feature.get("nullable"):
         actions.append("set_null")
     feature["on_violation"] = draw(st.sampled_from(actions))
@@ -117,7 +117,7 @@ def contracts(draw: st.DrawFn) -> dict[str, Any]:
     names = draw(st.sampled_from([["a"], ["a"], ["a", "b"], ["a", "b", "c", "d"]]))
     return {
         "mode": "enforce",
-        "on_bad_rows": draw(st.sampled_from(["reject_request", "fallback"])),
+        "on_bad_rows": draw(st.sampled_from(["reject_request", "drop_rows", "fallback"])),
         "unknown_features": draw(st.sampled_from(["reject", "strip", "warn", "ignore"])),
         "features": {name: draw(numbers() | texts() | others()) for name in names},
         "fallback": {"values": {"score": 0.5}},

@@ -133,7 +133,8 @@ def examine(feature: Mapping[str, Any], value: Any) -> tuple[list[tuple[str, str
     return noted + [(check, action) for check in broken], sent
 
 
-WEIGHT = {"reject": 4, "fallback": 3, "clamp": 2, "replace": 2, "default": 2, "set_null": 2, "strip": 2, "warn": 1}
+WEIGHT = {"reject": 5, "fallback": 4, "drop": 3, "clamp": 2, "replace": 2, "default": 2, "set_null": 2, "strip": 2}
+WEIGHT["warn"] = 1
 
 
 def judge(contract: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -156,11 +157,16 @@ def judge(contract: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> 
                 worst[row] = max(worst[row], WEIGHT.get(unknown, 0))
                 if unknown == "strip":
                     changes[row, name] = MISSING
-    rejected = [row for row, weight in enumerate(worst) if weight == 4]
-    fallback = [row for row, weight in enumerate(worst) if weight == 3]
-    if rejected and contract.get("on_bad_rows") == "fallback" and len(records) > 1:
+    rejected = [row for row, weight in enumerate(worst) if weight == 5]
+    fallback = [row for row, weight in enumerate(worst) if weight == 4]
+    dropped = [row for row, weight in enumerate(worst) if weight == 3]
+    if contract.get("on_bad_rows") == "fallback" and len(records) > 1:
         fallback, rejected = sorted(fallback + rejected), []
-    outcome = "rejected" if rejected else "fallback" if fallback else ""
+    if contract.get("on_bad_rows") == "drop_rows" and len(records) > 1:
+        dropped, rejected = sorted(dropped + rejected), []
+    if rejected or len(dropped) == len(records):
+        rejected, dropped = sorted(rejected + dropped), []
+    outcome = "rejected" if rejected or dropped else "fallback" if fallback else ""
     outcome = outcome or ("repaired" if 2 in worst else "observed" if 1 in worst else "ok")
     if rejected:
         changes, fallback = {}, []
@@ -169,5 +175,6 @@ def judge(contract: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> 
         "codes": sorted(codes),
         "rejected": rejected,
         "fallback": fallback,
-        "changes": {place: value for place, value in changes.items() if place[0] not in fallback},
+        "dropped": dropped,
+        "changes": {place: value for place, value in changes.items() if place[0] not in {*fallback, *dropped}},
     }

@@ -166,7 +166,7 @@ ACTIONS: list[tuple[str, Any, str, Action, Outcome, Any]] = [
     # (feature, value, check, applied, outcome, the value sent)
     ("{min: 0, on_violation: reject}", -1, "min", Action.REJECT, Outcome.REJECTED, KEEP),
     ("{min: 0, on_violation: fallback}", -1, "min", Action.FALLBACK, Outcome.FALLBACK, KEEP),
-    ("{min: 0, on_violation: drop}", -1, "min", Action.REJECT, Outcome.REJECTED, KEEP),
+    ("{min: 0, on_violation: drop}", -1, "min", Action.DROP, Outcome.REJECTED, KEEP),
     ("{min: 0, on_violation: warn}", -1, "min", Action.WARN, Outcome.OBSERVED, KEEP),
     ("{min: 0, on_violation: ignore}", -1, "min", Action.IGNORE, Outcome.OK, KEEP),
     ("{type: float, min: 0, on_violation: clamp}", -1, "min", Action.CLAMP, Outcome.REPAIRED, 0.0),

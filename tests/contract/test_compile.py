@@ -91,8 +91,6 @@ WARNINGS: list[tuple[str, str, tuple[Any, ...]]] = [
     ("{features: {x: {min: 0, watch: {null_rate: 40%}}}}", "not-acted-on", ("features", "x", "watch")),
     ("{features: {x: {min: 0, repair_alert_above: 1%}}}", "not-acted-on", ("features", "x", "repair_alert_above")),
     ("{features: {x: {min: 0, use: other.yaml#/features/x}}}", "not-acted-on", ("features", "x", "use")),
-    ("{features: {x: {min: 0, on_violation: drop}}}", "not-acted-on", ("features", "x", "on_violation")),
-    ("{on_bad_rows: drop_rows}", "not-acted-on", ("on_bad_rows",)),
     ("{rules: [{id: r, expect: a < b}]}", "not-acted-on", ("rules", 0)),
     ("{candidate: next.yaml}", "not-acted-on", ("candidate",)),
 ]

@@ -34,6 +34,7 @@ def test_the_compiled_contract_agrees_with_the_reference(data: st.DataObject) ->
         assert listed == expected["codes"]
     assert list(verdict.rejected_rows) == expected["rejected"]
     assert list(verdict.fallback_rows) == expected["fallback"]
+    assert list(verdict.dropped_rows) == expected["dropped"]
     changes = {(change.row, change.feature): shown(change.value) for change in verdict.changes}
     assert changes == {place: shown(value) for place, value in expected["changes"].items()}
 
