@@ -90,6 +90,13 @@ class Codec(Protocol):
         """
         ...
 
+    def compose_request(self, rows: Sequence[Mapping[str, Value]]) -> bytes:
+        """A body with these rows, as a caller would send it; features that come from headers are left out.
+
+        ValueError with a sentence for a name that the protocol has no place for.
+        """
+        ...
+
 
 class Wire(Protocol):
     """A member of the family: a frozen dataclass, its fields are keys under `model:`."""

@@ -13,6 +13,7 @@ from ..problem import Problem
 from ..rows import Change, Rows, TypedFeature, Value
 from ..yamldoc import key
 from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route, RouteKind
+from .compose import input_tensors, json_body
 from .document import encode, parse, refuse_lookalikes, shown
 from .oip_accept import reply_acceptor, request_acceptor
 from .paths import READING_METHODS, plain_path
@@ -203,6 +204,10 @@ class OipCodec:
         places = {name: self.output_places.get(name, TensorPlace(name)) for name in self.predictions}
         answer["outputs"] = new_tensors(places, rows)
         return encode(answer)
+
+    def compose_request(self, rows: Sequence[Mapping[str, Value]]) -> bytes:
+        sent = [{name: value for name, value in row.items() if name not in self.headers} for row in rows]
+        return json_body({"inputs": input_tensors(self.places, self.columns, sent)})
 
     def _widths(self) -> dict[str, int]:
         return {tensor: len(names) for tensor, names in self.columns.items()}

@@ -76,6 +76,16 @@ class OpaqueCodec:
     ) -> bytes:
         raise WireError(WireFault.UNSUPPORTED, "an opaque protocol has no answer to fall back to")
 
+    def compose_request(self, rows: Sequence[Mapping[str, Value]]) -> bytes:
+        """Empty: there is only what headers say. ValueError for more than one row, or for a value in the body."""
+        for row in rows:
+            for name in row:
+                if name not in self.headers:
+                    raise ValueError(f"`{name}` has no place: an opaque body is not looked into")
+        if len(rows) > 1:
+            raise ValueError("an opaque body is one row")
+        return b""
+
 
 def _accept_any(body: bytes) -> int:
     return 1

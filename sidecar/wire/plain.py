@@ -12,6 +12,7 @@ from ..problem import Problem
 from ..rows import MISSING, Change, Rows, TypedFeature, Value
 from ..yamldoc import key
 from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route
+from .compose import json_body, row_documents
 from .document import Document, encode, parse, refuse_lookalikes, shown, tokens_of
 from .row_accept import RowTypes, json_alone
 from .row_table import Layout, Path, RowTable, follow, read_table
@@ -162,6 +163,13 @@ class PlainCodec:
         only = self.predictions[0] if len(self.predictions) == 1 and self.answer else None
         made = [row.get(only) if only else {name: row.get(name) for name in self.predictions} for row in rows]
         return encode(_placed(answer, self.answer, made[0] if single else made))
+
+    def compose_request(self, rows: Sequence[Mapping[str, Value]]) -> bytes:
+        """A list of rows; a lone row is the body itself where the policy says nothing of `rows`."""
+        sent = [{name: value for name, value in row.items() if name not in self.headers} for row in rows]
+        listed = row_documents(self.layout, sent)
+        lone = len(listed) == 1 and not self.rows and not self.layout.columns
+        return json_body(_placed({}, self.rows, listed[0] if lone else listed))
 
     def _asks_for_one(self, request_body: bytes) -> bool:
         try:

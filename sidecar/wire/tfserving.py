@@ -16,6 +16,7 @@ from ..rows import MISSING, Change, Rows, TypedFeature, Value
 from ..yamldoc import key
 from . import document
 from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route, RouteKind
+from .compose import json_body, row_documents
 from .document import Document, pointer_to, shown
 from .paths import READING_METHODS, plain_path
 from .refusal import error_object
@@ -150,6 +151,10 @@ class TfServingCodec:
         elif "examples" in asked:
             name = "results"
         return _encode({name: values})
+
+    def compose_request(self, rows: Sequence[Mapping[str, Value]]) -> bytes:
+        sent = [{name: value for name, value in row.items() if name not in self.headers} for row in rows]
+        return json_body({"instances": row_documents(self.layout, sent)})
 
     def _request(self, body: bytes) -> RowTable:
         members = _members(body)

@@ -117,6 +117,9 @@ class BrokenCodec:
             raise PlantedError
         return self.real.fallback_reply(request_body, rows, model_name=model_name)
 
+    def compose_request(self, rows: Sequence[Mapping[str, Value]]) -> bytes:
+        return self.real.compose_request(rows)
+
     def _raise(self, *_: Any) -> Any:
         raise PlantedError
 
