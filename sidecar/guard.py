@@ -23,6 +23,7 @@ from .wire import Acceptor, Codec, HeaderLookup, ReplyAcceptor, Route, RouteKind
 from .wire.paths import plain_path
 
 GUARD_ERROR: Final = "guard_error"
+_ANY_NUMBER: Final = 1 << 62
 _SHORT_DIGEST: Final = len("b2:") + 12
 _MAX_DECODED_BYTES: Final = 16 * 1024 * 1024
 _GZIP, _DEFLATE = 31, 15  # window bits of zlib.decompressobj
@@ -95,6 +96,7 @@ class Guard:
         self._accept: Acceptor | None = None
         if request_types is not None and not contract.stripped_headers:
             self._accept = codec.request_acceptor(request_types, closed=contract.closed)
+        self._most_proven = 1 if contract.compares_rows else _ANY_NUMBER
         reply_types = contract.reply_types()
         self._accept_reply: ReplyAcceptor | None = None
         if reply_types is not None:
@@ -112,9 +114,10 @@ class Guard:
     def accept_request(self, body: bytes) -> int:
         """Rows proven clean (> 0), or 0: `judge_request` decides."""
         try:
-            return self._accept(body) if self._accept is not None else 0
+            rows = self._accept(body) if self._accept is not None else 0
         except Exception:  # an acceptor may decline, never fail: the exact path will say what is wrong
             return 0
+        return rows if rows <= self._most_proven else 0
 
     def judge_request(self, body: bytes, coding: str, header: HeaderLookup, caller: str, now_seconds: float) -> Judged:
         """The exact path for a request body."""

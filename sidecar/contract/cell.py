@@ -59,6 +59,7 @@ class Cell:
     from_header: bool
     deprecated: bool
     screen: Screen
+    unique: bool = False  # no two rows of a request have the same value
 
     def examine(self, value: Value, now_seconds: float) -> Examined:
         """Judge one value as it came. Never raises, whatever the value is."""

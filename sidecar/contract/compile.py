@@ -13,6 +13,7 @@ from ..yamldoc import Finding
 from .build import Built, build, literal
 from .cell import REPAIRS, Cell, Screen, everything, screen_for
 from .compiled import Compiled
+from .duplicates import SENTENCE, UNIQUE
 from .kinds import NUMERIC, Bad, Scalar
 from .literals import read
 from .report import Report
@@ -168,6 +169,9 @@ def _feature_cell(
         report.at("from").error("bad-source", "header: needs a name", "write header:x-region")
     if from_header and (built.kind.shape or built.kind.scalar in (Scalar.JSON, Scalar.BYTES)):
         report.at("type").error("check-does-not-fit", "a header cannot hold a vector, bytes or JSON")
+    if feature.unique and (from_header or built.kind.shape or built.kind.scalar is Scalar.JSON):
+        what = "a header is the same for all rows" if from_header else "vectors and JSON values are not compared"
+        report.at("unique").error("check-does-not-fit", what, "drop the key")
     default: Value = MISSING
     if feature.default is not None:
         read_default = literal(feature.default, built, report.at("default"))
@@ -226,7 +230,7 @@ def _cell(
         name=name,
         prefix=prefix,
         checks=checks,
-        sentences={**checks.sentences(), **_ABSENCE, "deprecated": "is deprecated: leave it out"},
+        sentences={**checks.sentences(), **_ABSENCE},
         sentinels=sentinels,
         nullable=keys.nullable,
         required=keys.required and (feature is None or feature.lifecycle == "active"),
@@ -240,6 +244,7 @@ def _cell(
         from_header=feature is not None and feature.from_.startswith(_HEADER),
         deprecated=deprecated,
         screen=screen,
+        unique=feature is not None and feature.unique,
     )
 
 
@@ -248,6 +253,8 @@ _ABSENCE: Final = {
     "null": "must not be null",
     "default": "is filled in when it is missing or null",
     "missing_values": "stands for null",
+    "deprecated": "is deprecated: leave it out",
+    UNIQUE: SENTENCE,
 }
 
 

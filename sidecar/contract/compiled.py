@@ -44,12 +44,20 @@ class Compiled:
         return self.caller_modes.get(caller, self.default_mode)
 
     @property
+    def compares_rows(self) -> bool:
+        """Whether a row can be bad because of another row of its request: types prove rows one by one only."""
+        return any(cell.unique for cell in self.cells)
+
+    @property
     def may_enforce(self) -> bool:
         """Whether any caller's verdicts are applied."""
         return self.default_mode is Mode.ENFORCE or Mode.ENFORCE in self.caller_modes.values()
 
     def request_types(self) -> Mapping[str, TypedFeature] | None:
-        """Types that prove a request clean: no violation and no change, in any mode. None: no types can."""
+        """Types that prove a request clean: no violation and no change, in any mode. None: no types can.
+
+        Where the contract `compares_rows` that holds for requests of one row.
+        """
         return self.request_proof
 
     def reply_types(self) -> Mapping[str, TypedFeature] | None:

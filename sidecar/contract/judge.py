@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from ..rows import MISSING, Change, Rows, Value
 from ..verdict import ACCEPTED, MAX_LISTED_VIOLATIONS, Action, Outcome, Verdict, Violation
 from .cell import Cell
+from .duplicates import UNIQUE, action_of, repeats
 from .sections import Mode
 
 _WEIGHT: Final[dict[Action, int]] = {
@@ -98,7 +99,17 @@ def examine(cells: Sequence[Cell], rows: Rows, now_seconds: float) -> Judgement:
                 judgement.note(row, order, cell.prefix + check, cell.name, action, sentence, not cell.from_header)
             if examined.repaired is not MISSING:
                 judgement.repairs.append(Change(row, cell.name, examined.repaired))
+        if cell.unique and rows.count > 1:
+            _note_repeats(judgement, cell, order, column, now_seconds)
     return judgement
+
+
+def _note_repeats(judgement: Judgement, cell: Cell, order: int, column: Sequence[Value], now_seconds: float) -> None:
+    action = action_of(cell)
+    for row in repeats(cell, column, now_seconds):
+        judgement.note(row, order, cell.prefix + UNIQUE, cell.name, action, cell.sentences[UNIQUE], True)
+        if action is Action.SET_NULL:
+            judgement.repairs.append(Change(row, cell.name, None))
 
 
 def only_strips(cells: Sequence[Cell], rows: Rows) -> Judgement:
