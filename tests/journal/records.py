@@ -31,14 +31,16 @@ class FakeClock:
         self.elapsed_ns += int(seconds * 1e9)
 
 
-def record(number: int) -> bytes:
+def record(number: int, at_unix: int = 1_800_000_000) -> bytes:
     """Metadata that names itself."""
-    return encode(Transition(at_unix_ns=1_800_000_000_000_000_000 + number, what="test", subject=str(number)))
+    return encode(Transition(at_unix_ns=at_unix * 10**9 + number, what="test", subject=str(number)))
 
 
-def append_many(writer: Writer, numbers: Sequence[int], payload: bytes = b"") -> list[bool]:
+def append_many(
+    writer: Writer, numbers: Sequence[int], payload: bytes = b"", at_unix: int = 1_800_000_000
+) -> list[bool]:
     payloads = (payload,) if payload else ()
-    return [writer.append(Kind.TRANSITION, record(number), payloads) for number in numbers]
+    return [writer.append(Kind.TRANSITION, record(number, at_unix), payloads) for number in numbers]
 
 
 def open_writer(

@@ -8,14 +8,16 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+import pytest
 
 from sidecar.journal import Read, StatsPage, Writer
 from sidecar.journal.progress import lags
 from sidecar.observers import Context, StateFile
 from sidecar.runtime.book import PolicyBook
 from sidecar.runtime.observe import Observing, Patience
-from sidecar.runtime.tape import REMEMBERED_BYTES, Tape
+from sidecar.runtime.tape import REMEMBERED_BYTES, STRIP_RECORDS, Tape
 from sidecar.telemetry import metrics
 from tests.journal.records import append_many, open_writer
 from tests.observers.counting import Counting, Failing, Hanging, Other, committed
@@ -30,6 +32,7 @@ class Bench:
         self.data = folder
         self.journal = folder / "journal"
         self.writer: Writer = open_writer(self.journal)
+        self.cold = open_writer(self.journal, stream="cold")
         self.page = StatsPage()
         self.said: list[tuple[str, Mapping[str, Any]]] = []
         context = Context(
@@ -39,7 +42,7 @@ class Bench:
             environment="test",
             book=PolicyBook(folder, log=self.say),
             stats=self.page,
-            cold=open_writer(self.journal, stream="cold"),
+            cold=self.cold,
             log=self.say,
         )
         self.tape = Tape(self.journal, remembered_bytes=remembered_bytes)
@@ -85,6 +88,16 @@ class Slow(Other):
 
     async def take(self, batch: Sequence[Read]) -> None:
         await asyncio.sleep(0.002)
+        await super().take(batch)
+
+
+class Stepping(Counting):
+    """Takes a batch when it is its turn."""
+
+    turn: ClassVar[asyncio.Semaphore]
+
+    async def take(self, batch: Sequence[Read]) -> None:
+        await type(self).turn.acquire()
         await super().take(batch)
 
 
@@ -194,6 +207,30 @@ def test_lag_is_bytes_and_seconds_and_goes_to_nothing(tmp_path: Path) -> None:
         assert behind.seconds >= 5
         await bench.until(lambda: lags(bench.journal, bench.observing.progress(), time.time())["metrics"].size == 0)
         assert lags(bench.journal, bench.observing.progress(), time.time() + 5)["metrics"].seconds == 0
+        await bench.observing.stop(1.0)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("old", "new"), [("hot-0", "hot-1"), ("hot-1", "cold")])
+def test_the_oldest_unread_stream_tells_the_lag(tmp_path: Path, old: str, new: str) -> None:
+    """A worker's stream an hour behind is an hour of lag, whatever fresh records of others are read beside it."""
+    now = int(time.time())
+
+    async def story() -> None:
+        bench = Bench(tmp_path, metrics=Stepping)
+        streams = {"hot-0": bench.writer, "cold": bench.cold, "hot-1": open_writer(bench.journal, stream="hot-1")}
+        append_many(streams[old], range(5 * STRIP_RECORDS), at_unix=now - 3600)
+        append_many(streams[new], range(10_000, 10_000 + 5 * STRIP_RECORDS), at_unix=now)
+        Stepping.turn = asyncio.Semaphore(2)  # one strip of each stream
+        await bench.observing.configure({"metrics": None})
+        runner = bench.observing.runners["metrics"]
+        await bench.until(lambda: runner.read.positions.keys() >= {old, new} and runner.current_unix < now - 3000)
+        assert lags(bench.journal, bench.observing.progress(), now)["metrics"].seconds == pytest.approx(3600, abs=1)
+        for _ in range(20):
+            Stepping.turn.release()
+        await bench.until(lambda: lags(bench.journal, bench.observing.progress(), now)["metrics"].size == 0)
+        await bench.until(lambda: runner.current_unix >= now)
         await bench.observing.stop(1.0)
 
     asyncio.run(story())
