@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ..rows import Value
+from ..timestamps import seconds_of
 from ..yamldoc import Plain
 from . import checks as make
 from .checks import Check, Checks
@@ -17,7 +18,6 @@ from .literals import ValueSet, number, read, read_sentinel
 from .patterns import PatternError, matcher
 from .report import Report
 from .sections import Checks as Keys
-from .timestamps import seconds_of
 
 _ORDERED: Final = NUMERIC | {Scalar.TIMESTAMP}
 _UNLISTED: Final = (Scalar.TIMESTAMP, Scalar.BYTES, Scalar.JSON)  # types whose values cannot be listed

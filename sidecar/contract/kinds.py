@@ -16,7 +16,7 @@ from enum import Enum, StrEnum
 from typing import Final, TypeAlias
 
 from ..rows import Value
-from .timestamps import seconds_of
+from ..timestamps import seconds_of
 
 
 class Scalar(StrEnum):

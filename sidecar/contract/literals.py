@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from ..rows import Value
+from ..timestamps import seconds_of
 from ..yamldoc import Plain
 from .kinds import NUMERIC, Kind, Scalar
-from .timestamps import seconds_of
 
 _INT: Final = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.contract.timestamps import seconds_of
+from sidecar.timestamps import seconds_of
 
 
 @pytest.mark.parametrize(
