@@ -48,6 +48,9 @@ class Codec(Protocol):
     `location` of a feature in its `from:` form overrides the protocol's own place for it.
     """
 
+    # Whether answers are lists of rows: a row may then be left out, and null stands in its place in the answer.
+    lists_rows: ClassVar[bool]
+
     def request_acceptor(self, features: Mapping[str, TypedFeature], *, closed: bool) -> Acceptor | None:
         """A proof of cleanliness, or None where this protocol or mapping cannot give one.
 
@@ -64,8 +67,8 @@ class Codec(Protocol):
         """The exact path: every feature of the policy by column."""
         ...
 
-    def read_reply(self, body: bytes) -> Rows:
-        """The predictions by column."""
+    def read_reply(self, body: bytes, null_rows: Collection[int] = ()) -> Rows:
+        """The predictions by column. `null_rows` are known to be null in place of a row: their cells are MISSING."""
         ...
 
     def edit_request(self, body: bytes, changes: Sequence[Change], drop_rows: Collection[int] = ()) -> tuple[Span, ...]:
@@ -76,15 +79,22 @@ class Codec(Protocol):
         self,
         body: bytes,
         changes: Sequence[Change],
-        insert_rows: Mapping[int, Mapping[str, Value]] | None = None,
+        insert_rows: Mapping[int, Mapping[str, Value] | None] | None = None,
+        null_rows: Collection[int] = (),
     ) -> tuple[Span, ...]:
-        """Spans that apply the cell changes, then put whole rows in at their final positions (shapes included)."""
+        """Spans that apply the cell changes, then put whole rows in at their final positions (shapes included).
+
+        An inserted row of None is null; `null_rows` (of the body as received) are replaced by null. Both only where
+        `lists_rows`.
+        """
         ...
 
     def fallback_reply(
-        self, request_body: bytes, rows: Sequence[Mapping[str, Value]], *, model_name: str = ""
+        self, request_body: bytes, rows: Sequence[Mapping[str, Value] | None], *, model_name: str = ""
     ) -> bytes:
         """A whole answer in this protocol made of fallback values, echoing the request's id where the protocol asks.
+
+        A row of None is null, where `lists_rows`.
 
         `model_name` is the route's, for protocols whose answers must name the model (OIP).
         """

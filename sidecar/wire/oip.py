@@ -139,6 +139,8 @@ class OipCodec:
     predictions in policy order. Features that come from headers are never edited here.
     """
 
+    lists_rows: ClassVar[bool] = False  # a tensor has no place for a row that is null
+
     headers: Mapping[str, str]
     places: Mapping[str, TensorPlace]
     columns: Mapping[str, tuple[str, ...]]
@@ -161,7 +163,7 @@ class OipCodec:
             batch.unknown(known_tensors(self.places, self.columns)),
         )
 
-    def read_reply(self, body: bytes) -> Rows:
+    def read_reply(self, body: bytes, null_rows: Collection[int] = ()) -> Rows:
         document, outputs = self._outputs(body)
         places = self._prediction_places(outputs)
         batch = batch_of("outputs", outputs, places, {})
@@ -183,17 +185,24 @@ class OipCodec:
         self,
         body: bytes,
         changes: Sequence[Change],
-        insert_rows: Mapping[int, Mapping[str, Value]] | None = None,
+        insert_rows: Mapping[int, Mapping[str, Value] | None] | None = None,
+        null_rows: Collection[int] = (),
     ) -> tuple[Span, ...]:
+        inserted = filled(insert_rows)
+        if null_rows or len(inserted) != len(insert_rows or ()):
+            raise WireError(WireFault.UNSUPPORTED, "a tensor has no place for a row that is null")
         _, outputs = self._outputs(body)
         batch = batch_of("outputs", outputs, self._prediction_places(outputs), {})
         draft = Draft(body)
-        batch.edit(draft, changes, insert=insert_rows)
+        batch.edit(draft, changes, insert=inserted)
         return draft.spans()
 
     def fallback_reply(
-        self, request_body: bytes, rows: Sequence[Mapping[str, Value]], *, model_name: str = ""
+        self, request_body: bytes, rows: Sequence[Mapping[str, Value] | None], *, model_name: str = ""
     ) -> bytes:
+        given = [row for row in rows if row is not None]
+        if len(given) != len(rows):
+            raise WireError(WireFault.UNSUPPORTED, "a tensor has no place for a row that is null")
         answer: dict[str, Any] = {"model_name": model_name}
         try:
             request = parse(request_body)
@@ -202,7 +211,7 @@ class OipCodec:
         if type(request) is dict and type(request.get("id")) is str:
             answer["id"] = request["id"]
         places = {name: self.output_places.get(name, TensorPlace(name)) for name in self.predictions}
-        answer["outputs"] = new_tensors(places, rows)
+        answer["outputs"] = new_tensors(places, given)
         return encode(answer)
 
     def compose_request(self, rows: Sequence[Mapping[str, Value]]) -> bytes:
@@ -243,6 +252,11 @@ def _object(body: bytes, names: Sequence[str]) -> dict[str, Any]:
         raise WireError(WireFault.MALFORMED, "the body must be a JSON object")
     refuse_lookalikes(document, names)
     return document
+
+
+def filled(rows: Mapping[int, Mapping[str, Value] | None] | None) -> dict[int, Mapping[str, Value]]:
+    """The rows that are not null."""
+    return {position: row for position, row in (rows or {}).items() if row is not None}
 
 
 def _version(stated: Any) -> str:

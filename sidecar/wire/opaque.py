@@ -42,6 +42,8 @@ class Opaque:
 class OpaqueCodec:
     """One row a request, made of headers alone."""
 
+    lists_rows: ClassVar[bool] = False
+
     headers: Mapping[str, str]
 
     def request_acceptor(self, features: Mapping[str, TypedFeature], *, closed: bool) -> Acceptor | None:
@@ -53,7 +55,7 @@ class OpaqueCodec:
     def read_request(self, body: bytes, header: HeaderLookup) -> Rows:
         return Rows(1, header_columns(self.headers, header, 1), header_pointer(self.headers))
 
-    def read_reply(self, body: bytes) -> Rows:
+    def read_reply(self, body: bytes, null_rows: Collection[int] = ()) -> Rows:
         return Rows(1, {}, lambda feature, row: "")
 
     def edit_request(self, body: bytes, changes: Sequence[Change], drop_rows: Collection[int] = ()) -> tuple[Span, ...]:
@@ -65,14 +67,15 @@ class OpaqueCodec:
         self,
         body: bytes,
         changes: Sequence[Change],
-        insert_rows: Mapping[int, Mapping[str, Value]] | None = None,
+        insert_rows: Mapping[int, Mapping[str, Value] | None] | None = None,
+        null_rows: Collection[int] = (),
     ) -> tuple[Span, ...]:
-        if changes or insert_rows:
+        if changes or insert_rows or null_rows:
             raise WireError(WireFault.UNSUPPORTED, "an opaque answer cannot be changed")
         return ()
 
     def fallback_reply(
-        self, request_body: bytes, rows: Sequence[Mapping[str, Value]], *, model_name: str = ""
+        self, request_body: bytes, rows: Sequence[Mapping[str, Value] | None], *, model_name: str = ""
     ) -> bytes:
         raise WireError(WireFault.UNSUPPORTED, "an opaque protocol has no answer to fall back to")
 

@@ -15,7 +15,7 @@ from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route
 from .compose import json_body, row_documents
 from .document import Document, encode, parse, refuse_lookalikes, shown, tokens_of
 from .row_accept import RowTypes, json_alone
-from .row_table import Layout, Path, RowTable, follow, read_table
+from .row_table import Layout, Path, RowTable, answered, cell_of, follow, read_table
 from .sources import header_columns, header_pointer, split_headers
 from .spans import Draft
 
@@ -74,8 +74,11 @@ class PlainCodec:
     """A feature's `from: /customer/age` starts at its row; where `rows` is left out, the row is the whole body.
 
     Answers: a list has one prediction a row; anything else is one row. Predictions with pointers of their own are
-    lists (one value a row) or single values, and must agree about the rows.
+    lists (one value a row) or single values, and must agree about the rows. A row that was left out is null in each
+    list.
     """
+
+    lists_rows: ClassVar[bool] = True
 
     headers: Mapping[str, str]
     rows: Path
@@ -108,10 +111,10 @@ class PlainCodec:
             table.unknown(self.layout.columns),
         )
 
-    def read_reply(self, body: bytes) -> Rows:
+    def read_reply(self, body: bytes, null_rows: Collection[int] = ()) -> Rows:
         document = parse(body)
         if not self.mapped:
-            table = self._reply(document)
+            table = self._reply(document, null_rows)
             return Rows(table.count, table.columns(), table.pointer, table.unknown(()))
         found = {name: follow(document, path) for name, path in self.mapped.items()}
         listed = {name for name, value in found.items() if type(value) is list}
@@ -131,14 +134,15 @@ class PlainCodec:
         self,
         body: bytes,
         changes: Sequence[Change],
-        insert_rows: Mapping[int, Mapping[str, Value]] | None = None,
+        insert_rows: Mapping[int, Mapping[str, Value] | None] | None = None,
+        null_rows: Collection[int] = (),
     ) -> tuple[Span, ...]:
         draft, document = Draft(body), parse(body)
         if not self.mapped:
-            self._reply(document).edit(draft, changes, insert=insert_rows)
+            self._reply(document).edit(draft, changes, insert=insert_rows, nulls=null_rows)
             return draft.spans()
         listed = {name for name, path in self.mapped.items() if type(follow(document, path)) is list}
-        if insert_rows and len(listed) != len(self.mapped):
+        if (insert_rows or null_rows) and len(listed) != len(self.mapped):
             raise WireError(WireFault.UNSUPPORTED, "an answer with one row has no list of rows")
         for change in changes:
             if change.feature in self.mapped:
@@ -146,22 +150,25 @@ class PlainCodec:
                 draft.set(path, encode(None if change.value is MISSING else change.value))
         for position, values in (insert_rows or {}).items():
             for name, path in self.mapped.items():
-                draft.insert(path, position, encode(values.get(name)))
+                draft.insert(path, position, encode(cell_of(values, name)))
+        for row in null_rows:
+            for path in self.mapped.values():
+                draft.set((*path, row), b"null")
         return draft.spans()
 
     def fallback_reply(
-        self, request_body: bytes, rows: Sequence[Mapping[str, Value]], *, model_name: str = ""
+        self, request_body: bytes, rows: Sequence[Mapping[str, Value] | None], *, model_name: str = ""
     ) -> bytes:
         """Shaped by the policy's pointers, as one value or a list just as the request's rows are."""
         single = len(rows) == 1 and self._asks_for_one(request_body)
         answer: Any = {}
         if self.mapped:
             for name, path in self.mapped.items():
-                values = [row.get(name) for row in rows]
+                values = [cell_of(row, name) for row in rows]
                 answer = _placed(answer, path, values[0] if single else values)
             return encode(answer)
         only = self.predictions[0] if len(self.predictions) == 1 and self.answer else None
-        made = [row.get(only) if only else {name: row.get(name) for name in self.predictions} for row in rows]
+        made = [answered(row, only, self.predictions) for row in rows]
         return encode(_placed(answer, self.answer, made[0] if single else made))
 
     def compose_request(self, rows: Sequence[Mapping[str, Value]]) -> bytes:
@@ -189,13 +196,15 @@ class PlainCodec:
         flat = type(listed) is list and bool(self.layout.columns) and not {dict, list} & set(map(type, listed))
         return read_table(listed, self.rows, self.layout, single=type(listed) is not list or flat)
 
-    def _reply(self, document: Document) -> RowTable:
+    def _reply(self, document: Document, null_rows: Collection[int] = ()) -> RowTable:
         listed = follow(document, self.answer)
         if listed is MISSING:
             raise WireError(
                 WireFault.MALFORMED, "the answer has no predictions where the policy says", pointer=shown(self.answer)
             )
-        return read_table(listed, self.answer, Layout(self.predictions, in_order=True), single=type(listed) is not list)
+        single = type(listed) is not list
+        layout = Layout(self.predictions, in_order=True)
+        return read_table(listed, self.answer, layout, single=single, null_rows=null_rows)
 
 
 def _placed(answer: Any, path: Path, value: Any) -> Any:

@@ -110,10 +110,14 @@ class RowTable:
         draft: Draft,
         changes: Sequence[Change],
         drop: Collection[int] = (),
-        insert: Mapping[int, Mapping[str, Value]] | None = None,
+        insert: Mapping[int, Mapping[str, Value] | None] | None = None,
+        nulls: Collection[int] = (),
     ) -> None:
-        """Draft cell changes, rows out, rows in. A list's cell taken out of some rows only becomes null."""
-        if self.single and (drop or insert):
+        """Draft cell changes, rows out, rows in. A list's cell taken out of some rows only becomes null.
+
+        An inserted row of None is null, and `nulls` are rows that become null.
+        """
+        if self.single and (drop or insert or nulls):
             raise WireError(WireFault.UNSUPPORTED, "a body with one row has no list of rows", pointer=shown(self.base))
         gone = frozenset(drop)
         changes = [change for change in changes if change.row not in gone]
@@ -140,7 +144,9 @@ class RowTable:
         for row in drop:
             draft.remove((*self.base, row))
         for position, values in (insert or {}).items():
-            draft.insert(self.base, position, self.encode(self.new_row(values)))
+            draft.insert(self.base, position, b"null" if values is None else self.encode(self.new_row(values)))
+        for row in nulls:
+            draft.set((*self.base, row), b"null")
 
     def _has(self, row: int, name: str) -> bool:
         return self.form is Form.OBJECT and name in self.rows[row]
@@ -168,10 +174,17 @@ class RowTable:
 
 
 def read_table(
-    listed: Document, base: Path, layout: Layout, *, single: bool = False, encode: Encode = encode
+    listed: Document,
+    base: Path,
+    layout: Layout,
+    *,
+    single: bool = False,
+    encode: Encode = encode,
+    null_rows: Collection[int] = (),
 ) -> RowTable:
     """The rows of a list (or the one row), all of one form and, for lists with columns, one width.
 
+    `null_rows` are known to be null: rows without any cell.
     WireError SHAPE for mixed or ragged rows, UNSUPPORTED for lists whose columns nobody names.
     """
     rows = [listed] if single else listed
@@ -179,6 +192,8 @@ def read_table(
         raise WireError(WireFault.MALFORMED, "the rows must be a list", pointer=shown(base))
     if not rows:
         raise WireError(WireFault.SHAPE, "there are no rows", pointer=shown(base))
+    if null_rows and not single:
+        return _with_nulls(rows, base, layout, encode, frozenset(null_rows))
     form = _form_of(rows[0])
     for index, row in enumerate(rows):
         if _form_of(row) is not form:
@@ -194,6 +209,33 @@ def read_table(
                 raise WireError(WireFault.SHAPE, f"the row must have {width} values", pointer=shown(at))
     at = base if single else (*base, 0)
     return RowTable(base, single, form, layout.paths(form, width, at), rows, width, encode)
+
+
+_NO_CELLS: Final[dict[Form, Document]] = {Form.OBJECT: {}, Form.LIST: [], Form.SCALAR: None}
+
+
+def _with_nulls(
+    rows: Sequence[Document], base: Path, layout: Layout, encode: Encode, null_rows: frozenset[int]
+) -> RowTable:
+    for row in null_rows:
+        if row >= len(rows) or rows[row] is not None:
+            raise WireError(WireFault.SHAPE, "a row that was left out is not null", pointer=shown((*base, row)))
+    read = read_table([row for index, row in enumerate(rows) if index not in null_rows], base, layout, encode=encode)
+    empty = _NO_CELLS[read.form]
+    padded = [empty if index in null_rows else row for index, row in enumerate(rows)]
+    return RowTable(base, False, read.form, read.paths, padded, read.width, encode)
+
+
+def cell_of(row: Mapping[str, Value] | None, name: str) -> Value:
+    """The value of one name in a row that may be null."""
+    return None if row is None else row.get(name)
+
+
+def answered(row: Mapping[str, Value] | None, only: str | None, names: Sequence[str]) -> Value:
+    """One row of an answer made of given values: null, the value of the `only` name, or an object of all names."""
+    if row is None:
+        return None
+    return row.get(only) if only else {name: row.get(name) for name in names}
 
 
 def _form_of(row: Document) -> Form:

@@ -21,7 +21,7 @@ from .document import Document, pointer_to, shown
 from .paths import READING_METHODS, plain_path
 from .refusal import error_object
 from .row_accept import RowTypes, json_alone
-from .row_table import Form, Layout, RowTable, read_table
+from .row_table import Form, Layout, RowTable, answered, cell_of, read_table
 from .sources import header_columns, header_pointer, split_headers
 from .spans import Draft
 
@@ -84,8 +84,11 @@ class TfServingCodec:
 
     A list row of one value is that value; the values of a longer one belong to the names in policy order (answers) or
     in the order of `columns` (requests); with one name and no columns the whole list is its value. `{"b64": …}` is
-    bytes. Bare NaN and Infinity are legal here.
+    bytes. Bare NaN and Infinity are legal here. A row that was left out is null in the list of answers, and null in
+    every list of columnar `outputs`.
     """
+
+    lists_rows: ClassVar[bool] = True
 
     headers: Mapping[str, str]
     layout: Layout
@@ -114,8 +117,8 @@ class TfServingCodec:
             table.unknown(self.layout.columns),
         )
 
-    def read_reply(self, body: bytes) -> Rows:
-        table = self._reply(body)
+    def read_reply(self, body: bytes, null_rows: Collection[int] = ()) -> Rows:
+        table = self._reply(body, null_rows)
         columns = {name: _unpacked(table, name, values) for name, values in table.columns().items()}
         return Rows(table.count, columns, table.pointer, table.unknown(()))
 
@@ -128,17 +131,18 @@ class TfServingCodec:
         self,
         body: bytes,
         changes: Sequence[Change],
-        insert_rows: Mapping[int, Mapping[str, Value]] | None = None,
+        insert_rows: Mapping[int, Mapping[str, Value] | None] | None = None,
+        null_rows: Collection[int] = (),
     ) -> tuple[Span, ...]:
         draft = Draft(body)
-        self._reply(body).edit(draft, changes, insert=insert_rows)
+        self._reply(body).edit(draft, changes, insert=insert_rows, nulls=null_rows)
         return draft.spans()
 
     def fallback_reply(
-        self, request_body: bytes, rows: Sequence[Mapping[str, Value]], *, model_name: str = ""
+        self, request_body: bytes, rows: Sequence[Mapping[str, Value] | None], *, model_name: str = ""
     ) -> bytes:
         only = self.predictions[0] if len(self.predictions) == 1 else None
-        values: Any = [row.get(only) if only else {name: row.get(name) for name in self.predictions} for row in rows]
+        values: Any = [answered(row, only, self.predictions) for row in rows]
         try:
             asked = _members(request_body)
         except WireError:
@@ -147,7 +151,7 @@ class TfServingCodec:
         if "inputs" in asked:
             name = "outputs"
             if only is None:
-                values = {prediction: [row.get(prediction) for row in rows] for prediction in self.predictions}
+                values = {name: [cell_of(row, name) for row in rows] for name in self.predictions}
         elif "examples" in asked:
             name = "results"
         return _encode({name: values})
@@ -164,10 +168,10 @@ class TfServingCodec:
             raise WireError(WireFault.UNSUPPORTED, "a shared `context` is not looked into", pointer="/context")
         return _table(members[name], name, self.layout)
 
-    def _reply(self, body: bytes) -> RowTable:
+    def _reply(self, body: bytes, null_rows: Collection[int] = ()) -> RowTable:
         members = _members(body)
         name = _one_of(members, _REPLY_KEYS)
-        return _table(members[name], name, Layout(self.predictions, in_order=True))
+        return _table(members[name], name, Layout(self.predictions, in_order=True), null_rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +198,8 @@ class ColumnTable(RowTable):
         draft: Draft,
         changes: Sequence[Change],
         drop: Collection[int] = (),
-        insert: Mapping[int, Mapping[str, Value]] | None = None,
+        insert: Mapping[int, Mapping[str, Value] | None] | None = None,
+        nulls: Collection[int] = (),
     ) -> None:
         lists: Mapping[str, Any] = self.rows[0]
         cells: dict[str, dict[int, Value]] = {}
@@ -202,7 +207,7 @@ class ColumnTable(RowTable):
             if change.feature in self.paths or change.feature in lists:
                 cells.setdefault(change.feature, {})[change.row] = change.value
         for given in (insert or {}).values():
-            for name in given:
+            for name in given or ():
                 if name in self.paths and name not in lists:
                     cells.setdefault(name, {})
         gone = frozenset(drop)
@@ -219,7 +224,7 @@ class ColumnTable(RowTable):
             else:
                 new = [plain.get(row) for row in range(self.count) if row not in gone]
                 for position, given in sorted((insert or {}).items()):
-                    new.insert(position, given.get(name))
+                    new.insert(position, cell_of(given, name))
                 if values or any(value is not None for value in new):
                     draft.set((*self.base, name), self.encode(new))
         if removed and removed.issuperset(lists) and removed.issuperset(cells):
@@ -228,12 +233,14 @@ class ColumnTable(RowTable):
             for row in drop:
                 draft.remove((*self.base, name, row))
             for position, given in (insert or {}).items():
-                draft.insert((*self.base, name), position, self.encode(given.get(name)))
+                draft.insert((*self.base, name), position, self.encode(cell_of(given, name)))
+            for row in nulls:
+                draft.set((*self.base, name, row), b"null")
 
 
-def _table(value: Document, name: str, layout: Layout) -> RowTable:
+def _table(value: Document, name: str, layout: Layout, null_rows: Collection[int] = ()) -> RowTable:
     if type(value) is not dict or name not in ("inputs", "outputs"):
-        return read_table(value, (name,), layout, encode=_encode)
+        return read_table(value, (name,), layout, encode=_encode, null_rows=null_rows)
     count: int | None = None
     for member, column in value.items():
         if type(column) is not list:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from sidecar.edits import Span
 from sidecar.guard import Guard, Identity
@@ -81,6 +81,8 @@ class PlantedError(Exception):
 class BrokenCodec:
     """A codec whose exact path fails with an exception nobody foresaw, on the side named."""
 
+    lists_rows: ClassVar[bool] = True
+
     real: Codec
     side: str
 
@@ -95,10 +97,10 @@ class BrokenCodec:
             raise PlantedError
         return self.real.read_request(body, header)
 
-    def read_reply(self, body: bytes) -> Rows:
+    def read_reply(self, body: bytes, null_rows: Collection[int] = ()) -> Rows:
         if self.side == "reply":
             raise PlantedError
-        return self.real.read_reply(body)
+        return self.real.read_reply(body, null_rows)
 
     def edit_request(self, body: bytes, changes: Sequence[Change], drop_rows: Collection[int] = ()) -> tuple[Span, ...]:
         if self.side == "edit":
@@ -106,12 +108,16 @@ class BrokenCodec:
         return self.real.edit_request(body, changes, drop_rows)
 
     def edit_reply(
-        self, body: bytes, changes: Sequence[Change], insert_rows: Mapping[int, Mapping[str, Value]] | None = None
+        self,
+        body: bytes,
+        changes: Sequence[Change],
+        insert_rows: Mapping[int, Mapping[str, Value] | None] | None = None,
+        null_rows: Collection[int] = (),
     ) -> tuple[Span, ...]:
-        return self.real.edit_reply(body, changes, insert_rows)
+        return self.real.edit_reply(body, changes, insert_rows, null_rows)
 
     def fallback_reply(
-        self, request_body: bytes, rows: Sequence[Mapping[str, Value]], *, model_name: str = ""
+        self, request_body: bytes, rows: Sequence[Mapping[str, Value] | None], *, model_name: str = ""
     ) -> bytes:
         if self.side == "fallback":
             raise PlantedError
