@@ -218,6 +218,7 @@ class Shadow(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     coding: str = ""  # content coding of the payload
     answer_bytes: int = 0
     answer_digest: str = ""  # when the answer was too large to keep
+    trace_flags: int = 0  # of the copy's own trace, sampled as the exchange's is; 0 = not stated
 
 
 RECORD_TYPES: Final[dict[Kind, type[msgspec.Struct]]] = {

@@ -83,7 +83,10 @@ class Call:
         self.started_unix_ns = now = gateway.wall_ns()
         self.prediction_id, random_hex = gateway.ids.call_ids(now)
         self.request_id = head.request_id or self.prediction_id
-        self.trace = trace_context(head.traceparents, random_hex, trust=gateway.settings.trust_trace)
+        settings = gateway.settings
+        self.trace = trace_context(
+            head.traceparents, random_hex, trust=settings.trust_trace, sampled_below=settings.trace_sampled_below
+        )
         self.deadline_fault = UpstreamFault.FIRST_BYTE_TIMEOUT
         self._close_after = not keep_alive
         self._pending: list[bytes] = []  # of the upload, until a leg is there

@@ -44,6 +44,7 @@ class GatewaySettings:
     linger_seconds: float = 2.0
     upstream: UpstreamTimeouts = UpstreamTimeouts()
     trust_trace: bool = True
+    trace_sampled_below: str = ""  # which traces that begin here are sampled: `telemetry.sampling.sampled_below`
     caller_header: str = "x-caller"
     via: str = "sidecar"
     recorded_headers: frozenset[str] = frozenset({"user-agent", "content-type", "x-shadow"})

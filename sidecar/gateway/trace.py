@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 _TRACEPARENT: Final = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _ZERO_TRACE: Final = b"0" * 32
 _ZERO_SPAN: Final = b"0" * 16
+_SAMPLED_FLAG: Final = 0x01
 _RANDOM_FLAG: Final = 0x02  # Level 2: the trace id's right-most 56 bits are random
 _KNOWN_FLAGS: Final = 0x03
 
@@ -28,9 +29,11 @@ class TraceContext(NamedTuple):
         return f"00-{self.trace_id}-{self.client_span_id}-{self.flags:02x}".encode()
 
 
-def trace_context(traceparents: list[bytes], random_hex: str, *, trust: bool) -> TraceContext:
+def trace_context(traceparents: list[bytes], random_hex: str, *, trust: bool, sampled_below: str = "") -> TraceContext:
     """Continue a valid single `traceparent`, start a new trace otherwise; `random_hex` has 64 random digits.
 
+    A trace that begins here is sampled when its id's low 64 bits are below `sampled_below`
+    (`telemetry.sampling.sampled_below`), so that the model server, the candidate and our own spans agree; "" = never.
     A higher version is read as 00, unknown flags become 0 (W3C Trace Context sections 3.2.2 and 4.3).
     """
     span, client_span = random_hex[32:48], random_hex[48:64]
@@ -42,4 +45,5 @@ def trace_context(traceparents: list[bytes], random_hex: str, *, trust: bool) ->
             if known and trace_id != _ZERO_TRACE and parent != _ZERO_SPAN:
                 kept = int(flags, 16) & _KNOWN_FLAGS
                 return TraceContext(trace_id.decode(), parent.decode(), span, client_span, kept, True)
-    return TraceContext(random_hex[:32], "", span, client_span, _RANDOM_FLAG, False)
+    begun = _RANDOM_FLAG | _SAMPLED_FLAG if random_hex[16:32] < sampled_below else _RANDOM_FLAG
+    return TraceContext(random_hex[:32], "", span, client_span, begun, False)

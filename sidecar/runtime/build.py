@@ -22,6 +22,7 @@ from ..guard import Guard, Guards
 from ..journal import StatsPage, Writer, page_path
 from ..journal.progress import read_holds
 from ..policy import Platform, Policy
+from ..telemetry.sampling import sampled_below
 from ..upstream import Pool, PoolLimits, parse_address
 from . import log
 from .compile import UpstreamLimits, compile_guard, limits_of
@@ -164,6 +165,7 @@ def settings_of(
         max_payload_bytes=platform.journal.max_payload,
         upstream=UpstreamTimeouts(limits.first_byte, limits.idle, limits.total),
         trust_trace=platform.trace.trust == "continue",
+        trace_sampled_below=sampled_below(platform.trace.sample),
         caller_header=platform.callers.from_,
         feedback_token=token,
         environment=environment,

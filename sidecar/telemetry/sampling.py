@@ -14,6 +14,15 @@ _FAULTS: Final = frozenset(fault.value for fault in UpstreamFault)
 ALWAYS: Final = ("rejected", "error", "slow")
 
 
+def sampled_below(share: float) -> str:
+    """The share as a bound for hexadecimal texts: traces whose id's last 16 digits sort before it are sampled.
+
+    The gateway sets the flag of the traces that begin there with it: one comparison of texts a request.
+    """
+    bound = round(share * 2**64)
+    return f"{bound:016x}" if bound < 2**64 else "g"  # after every digit
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """`share` of the traces that begin here, what the caller samples, and `always`, whatever the share."""
@@ -32,8 +41,8 @@ class Sampling:
     def keeps(self, record: Exchange) -> bool:
         """Whether this exchange is exported.
 
-        The share is taken of the trace id's low 64 bits, as OpenTelemetry's TraceIdRatioBased takes it; a trace that
-        the caller began goes on as the caller decided (ParentBased).
+        The share is taken of the trace id's low 64 bits, as OpenTelemetry's TraceIdRatioBased takes it; the gateway has
+        put it into the flag. A trace that the caller began goes on as the caller decided (ParentBased).
         """
         if record.parent_span_id:
             if record.trace_flags & _SAMPLED:
@@ -48,7 +57,9 @@ class Sampling:
             return False
         if "error" in self.always and (record.error or record.status >= 500):
             return True
-        return int(record.link_trace_id[-16:], 16) < round(self.share * 2**64)
+        if record.trace_flags:  # as its `traceparent` said, after that of the call it is a copy of
+            return bool(record.trace_flags & _SAMPLED)
+        return int(record.link_trace_id[-16:], 16) < round(self.share * 2**64)  # a record that does not say
 
     def _noteworthy(self, record: Exchange) -> bool:
         always = self.always

@@ -12,6 +12,8 @@ import httpx
 import pytest
 from prometheus_client.openmetrics import parser as openmetrics
 
+from sidecar.exchange import Exchange
+from sidecar.journal import Reader
 from sidecar.journal.progress import read_standing
 from tests.kit.collector import Collector, Say, attributes, collector
 from tests.runtime.serving import REAL, Serving
@@ -99,6 +101,23 @@ def test_one_request_is_a_trace_a_series_and_a_line_under_one_id(seen: Seen, the
     recorded = {tuple(s.labels.values()): s.value for s in families["sidecar_recorded_requests"].samples}
     assert recorded == {("bench", "bench", "/v2/models/{model}/infer", "ok"): 1.0}
     assert "sidecar_requests" in families, "the pages of all processes are in the same scrape"
+
+
+def test_a_trace_that_begins_here_is_flagged_and_exported_alike(tmp_path: Path, there: Collector) -> None:
+    """What the model server is told of sampling is what the collector gets."""
+    config = tmp_path / "sidecar.yaml"
+    config.write_text(f"trace: {{to: '{there.url}', sample: 50%, always: []}}\n")
+    flags = ("--policy", str(BENCH_POLICY), "--config", str(config), "--observers", "on")
+    with Model(tmp_path / "model") as model, Sidecar(tmp_path / "seen", "--upstream", model.url, *flags) as serving:
+        serving.until_ready()
+        for _ in range(24):
+            assert httpx.post(f"{serving.url}/v2/models/bench/infer", json={}, trust_env=False).status_code < 500
+        records = [read.record for read in Reader(serving.journal).read() if isinstance(read.record, Exchange)]
+        sampled = {record.trace_id for record in records if record.trace_flags == 3}
+        assert {record.trace_flags for record in records} == {2, 3}
+        eventually(lambda: sampled <= {span.trace_id.hex() for span in there.spans})
+        assert serving.stop() == 0
+    assert sampled == {span.trace_id.hex() for span in there.spans}
 
 
 def test_what_was_refused_is_always_exported_and_says_why(seen: Seen, there: Collector) -> None:

@@ -6,10 +6,15 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sidecar.gateway import GatewaySettings
+from sidecar.gateway.trace import trace_context
+from sidecar.telemetry.sampling import Sampling, sampled_below
 from tests.kit.client import request
 from tests.kit.running import Running, running
+from tests.observers.calls import exchange
 
 pytestmark = pytest.mark.anyio
 TRACE, PARENT = b"12345678901234567890123456789012", b"1234567890123456"
@@ -129,6 +134,26 @@ async def test_restart_continues_nothing(tmp_path: Path) -> None:
         trace, _, _ = await sent(world, b"traceparent: " + GOOD, b"tracestate: foo=1")
         assert trace != TRACE
         assert world.upstream.received.values(b"tracestate") == []
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(min_size=32, max_size=32), st.floats(0, 1) | st.sampled_from([0.0, 1.0, 2**-64, 1 - 2**-53]))
+def test_a_trace_that_begins_here_is_flagged_as_the_observer_keeps_it(random: bytes, share: float) -> None:
+    trace = trace_context([], random.hex(), trust=True, sampled_below=sampled_below(share))
+    kept = Sampling(share, always=()).keeps(exchange(trace_id=trace.trace_id, trace_flags=2))
+    assert trace.flags == (3 if kept else 2)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+async def test_the_platforms_share_decides_for_traces_that_begin_here(tmp_path: Path, share: float) -> None:
+    """`trust: continue`: the caller's decision stays; `restart`: it is ours."""
+    begun = b"03" if share else b"02"
+    for trust, continued in ((True, b"00"), (False, begun)):
+        ours = GatewaySettings(trace_sampled_below=sampled_below(share), trust_trace=trust)
+        async with running(tmp_path / str(trust), settings=ours) as world:
+            assert (await sent(world))[2] == begun
+            assert (await sent(world, b"traceparent: " + GOOD[:-2] + b"00"))[2] == continued
+            assert [exchange.trace_flags for exchange in world.exchanges()] == [int(begun), int(continued)]
 
 
 async def test_baggage_passes_untouched(tmp_path: Path) -> None:

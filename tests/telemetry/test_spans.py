@@ -225,3 +225,5 @@ def test_copies_are_exported_with_their_exchange_or_when_they_failed() -> None:
     assert Sampling(0.0).keeps_copy(copy(error="reset"))
     assert not Sampling(0.0, always=()).keeps_copy(copy(error="reset"))
     assert not Sampling(1.0).keeps_copy(copy(sent_unix_ns=0)), "never sent"
+    assert not Sampling(1.0).keeps_copy(copy(trace_flags=2)), "the caller did not sample the call"
+    assert Sampling(0.0).keeps_copy(copy(trace_flags=3))

@@ -82,10 +82,14 @@ def head_of(
         lines.append(f"Content-Length: {len(body)}")
     lines.append(f"{MARK}: 1")
     lines.append(f"{MARK_OF}: {exchange.request_id}")
-    # A trace of its own, sampled as the caller's was; 02 = the trace id is random (W3C Trace Context Level 2)
-    lines.append(f"traceparent: 00-{trace_id}-{span_id}-{exchange.trace_flags & 1 | 2:02x}")
+    lines.append(f"traceparent: 00-{trace_id}-{span_id}-{flags_of(exchange):02x}")
     safe = [line for line in lines if not _FORBIDDEN.search(line)]
     return "\r\n".join([*safe, "", ""]).encode("latin-1", "replace")
+
+
+def flags_of(exchange: Exchange) -> int:
+    """Of a copy's own trace: sampled as the call was; 02 = its id is random (W3C Trace Context Level 2)."""
+    return exchange.trace_flags & 1 | 2
 
 
 def lookup(exchange: Exchange) -> Mapping[str, str]:

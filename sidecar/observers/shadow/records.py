@@ -12,6 +12,7 @@ from ...shadow import Outcome, Output, Units, pair, unreadable
 from ...shadow.pairing import Pairing
 from ...shadow.state import Open
 from .call import Answered
+from .copies import flags_of
 from .mirror import Copy
 from .plans import read_answer, version_of
 
@@ -94,5 +95,6 @@ def record_of(
         coding=answered.coding if answered is not None else "",
         answer_bytes=answered.size if answered is not None else 0,
         answer_digest=digest,
+        trace_flags=flags_of(exchange) if exchange is not None and copy is not None else 0,
     )
     return record, (body,) if body else ()
