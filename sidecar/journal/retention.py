@@ -134,6 +134,20 @@ def taken_bytes(directory: Path) -> int:
     return sum(segment.size for stream in list_streams(directory) for segment in list_segments(directory, stream))
 
 
+def show(directory: Path, settings: JournalSettings, stats: StatsPage, *, now_unix_ns: int) -> int:
+    """Put on the page what is on disk now, and return its bytes: a look at each folder, none into a file. One process
+    does so, every second: the gauges of several pages are merged by their largest, which would be the oldest look."""
+    segments = [segment for stream in list_streams(directory) for segment in list_segments(directory, stream)]
+    taken = sum(segment.size for segment in segments)
+    oldest = min((segment.modified_unix_ns for segment in segments), default=now_unix_ns)
+    gauges = stats.gauges
+    gauges[metrics.JOURNAL_SEGMENTS.slot] = float(len(segments))
+    gauges[metrics.JOURNAL_DISK_BYTES.slot] = float(taken)
+    gauges[metrics.JOURNAL_LIMIT_BYTES.slot] = float(cap(directory, settings))
+    gauges[metrics.JOURNAL_OLDEST_SECONDS.slot] = max(0.0, (now_unix_ns - oldest) / 1e9)
+    return taken
+
+
 def survey(directory: Path, stream: str, *, writing: bool) -> list[SegmentFacts]:
     """The facts of one stream. `writing`: some process writes it, so its last segment must stay."""
     segments = list_segments(directory, stream)
@@ -193,14 +207,7 @@ def run(
         ]
         removed = apply(directory, removals, stats, idle)
     kept = [segment for segment in facts if (segment.stream, segment.name) not in removed]
-    left = sum(segment.size for segment in kept)
-    oldest = min((segment.modified_unix_ns for segment in kept), default=now_unix_ns)
-    gauges = stats.gauges
-    gauges[metrics.JOURNAL_SEGMENTS.slot] = float(len(kept))
-    gauges[metrics.JOURNAL_DISK_BYTES.slot] = float(left)
-    gauges[metrics.JOURNAL_LIMIT_BYTES.slot] = float(limit)
-    gauges[metrics.JOURNAL_OLDEST_SECONDS.slot] = max(0.0, (now_unix_ns - oldest) / 1e9)
-    return left
+    return sum(segment.size for segment in kept)
 
 
 def apply(

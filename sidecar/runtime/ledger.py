@@ -9,7 +9,7 @@ from typing import Final
 
 from ..journal import JournalSettings, StatsPage, fold_dead, page_path, read_pages
 from ..journal.progress import Lag, Standing, holds_of, lags, read_standing
-from ..journal.retention import cap, run
+from ..journal.retention import cap, run, show
 from ..telemetry import metrics
 from .messages import JournalFacts
 from .readiness import ColdStanding, JournalStanding, ObserverStanding, Readiness
@@ -50,7 +50,7 @@ class Ledger:
             self._page.gauges[metrics.POLICY_LOADED.slot] = time.time()
 
     def tick(self, readiness: Readiness) -> None:
-        """Counters, and every few seconds retention. JournalError or OSError when retention fails."""
+        """Counters, what is on disk, and every few seconds retention. JournalError or OSError when retention fails."""
         self._page.gauges[metrics.READY.slot] = float(readiness.ready)
         self._page.gauges[metrics.WORKERS_READY.slot] = float(readiness.workers.ready)
         self._page.counters[metrics.WORKER_RESTARTS.slot] += readiness.workers.restarts - self._restarts
@@ -63,11 +63,12 @@ class Ledger:
         readings, _ = read_pages(self._data)
         written = sum(reading.values.counters[metrics.JOURNAL_BYTES.slot] for reading in readings)
         self._written.append((now, written))
-        if now >= self._next_retention and self._journal.is_dir():
+        if not self._journal.is_dir():
+            return
+        if now >= self._next_retention:
             self._next_retention = now + RETENTION_SECONDS
-            self._taken = run(
-                self._journal, self._settings, self._page, now_unix_ns=time.time_ns(), holds=holds_of(standing)
-            )
+            run(self._journal, self._settings, self._page, now_unix_ns=time.time_ns(), holds=holds_of(standing))
+        self._taken = show(self._journal, self._settings, self._page, now_unix_ns=time.time_ns())
 
     def standing(self, *, refusing: bool) -> JournalStanding:
         """For /readyz and `status`."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sidecar.journal.cursor import Position
 from sidecar.journal.lock import StreamLock
 from sidecar.journal.reader import Reader
-from sidecar.journal.retention import Hold, SegmentFacts, plan, run, taken_bytes, unread_records
+from sidecar.journal.retention import Hold, SegmentFacts, plan, run, show, taken_bytes, unread_records
 from sidecar.journal.segment import list_segments, segment_name
 from sidecar.journal.settings import JournalSettings, WhenFull
 from sidecar.journal.stats import StatsPage
@@ -191,6 +191,7 @@ def test_the_segment_being_written_stays_however_old(tmp_path: Path) -> None:
     far = list_segments(tmp_path, "hot-0")[0].modified_unix_ns + 10**6 * SECOND
     run(tmp_path, JournalSettings(max_age=1.0, max_bytes=1), stats, now_unix_ns=far)
     assert len(list(Reader(tmp_path).read())) == 3
+    assert show(tmp_path, JournalSettings(), stats, now_unix_ns=far) == taken_bytes(tmp_path)
     assert stats.gauges[metrics.JOURNAL_OLDEST_SECONDS.slot] >= 10**6 - 1
     writer.close()
 
