@@ -40,11 +40,15 @@ def numbers(draw: st.DrawFn) -> dict[str, Any]:
     elif extra == "exclusive" and "min" not in feature:
         feature["exclusive_min"] = draw(st.sampled_from([-6, 0] if "max" in feature else [-6, 0, 2**53]))
     feature["missing_values"] = draw(st.lists(st.sampled_from([-999, 0, 5, "N/A", 2**53 + 1]), max_size=2, unique=True))
+    if extra in ("", "multiple_of") and draw(st.integers(0, 3)) == 0:
+        feature["not_values"] = draw(
+            st.lists(st.sampled_from([0, 3, 6, 2**53 + 1]), min_size=1, max_size=2, unique=True)
+        )
     good = [value for value in (0, 1, 2, 5) if _holds(feature, value)]
     _actions(draw, feature, [point(value) for value in good])
     # Only bounds that are a value of the type itself: what clamp sets is then the bound.
     exact = all(abs(feature[key]) < 2**53 for key in ("min", "max") if key in feature)
-    if exact and not extra and {"min", "max"} & set(feature) and draw(st.booleans()):
+    if exact and not extra and "not_values" not in feature and {"min", "max"} & set(feature) and draw(st.booleans()):
         feature["on_violation"] = "clamp"
     return feature
 
@@ -56,13 +60,19 @@ def _holds(feature: dict[str, Any], value: int) -> bool:
         return False
     if "values" in feature and value not in feature["values"]:
         return False
+    if value in feature.get("not_values", []):
+        return False
     return "multiple_of" not in feature or (value * 100) % round(feature["multiple_of"] * 100) == 0
 
 
 @st.composite
 def texts(draw: st.DrawFn) -> dict[str, Any]:
     feature: dict[str, Any] = {"type": "string"}
-    match draw(st.sampled_from(["", "values", "length", "pattern", "category", "mixed"])):
+    match draw(st.sampled_from(["", "values", "length", "pattern", "category", "mixed", "not", "date", "uuid"])):
+        case "date" | "uuid" as name:
+            feature["format"] = name
+        case "not":
+            feature["not_values"] = ["b", "007"]
         case "values":
             feature["values"] = ["a", "ab", "007"]
         case "length":
@@ -74,7 +84,7 @@ def texts(draw: st.DrawFn) -> dict[str, Any]:
         case "mixed":
             feature |= {"type": "category", "values": ["a", 1, True]}
     feature["missing_values"] = draw(st.lists(st.sampled_from(["", "N/A", "b"]), max_size=2, unique=True))
-    _actions(draw, feature, ["a"])
+    _actions(draw, feature, [] if "format" in feature else ["a"])
     return feature
 
 
@@ -101,6 +111,8 @@ def _actions(draw: st.DrawFn, feature: dict[str, Any], good: list[Any]) -> None:
         feature["nullable"] = True
     if draw(st.booleans()):
         feature["required"] = False
+    if draw(st.integers(0, 3)) == 0 and "[" not in feature["type"] and feature["type"] != "json":
+        feature["unique"] = True
     if good and draw(st.integers(0, 3)) == 0:
         feature["default"] = good[0]
     actions = ["reject", "fallback", "drop", "warn", "ignore", "reject"]
@@ -136,7 +148,7 @@ def near(feature: dict[str, Any]) -> st.SearchStrategy[Any]:
         "float": [0.25, 2, 3.5, 1e18],
         "bool": [True, False],
         "json": [{}, 1],
-        "string": ["a", "ab", "b"],
+        "string": ["a", "ab", "b", "2027-02-28", "2027-02-30", "019b7c00-3d2a-7c11-9f00-1a2b3c4d5e6f"],
     }
     atoms = st.sampled_from([*said, *own.get(kind, []), *own.get(kind, []), None if feature.get("nullable") else 1])
     return st.lists(atoms, min_size=1, max_size=3) if size else atoms

@@ -8,12 +8,26 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
 from sidecar.rows import MISSING
 
 KEEP = object()
+# Of the formats that generated features have, by other means than the package's.
+FORMATS = {
+    "date": lambda text: len(text) == 10 and _day(text),
+    "uuid": lambda text: [len(part) for part in text.split("-")] == [8, 4, 4, 4, 12] and set(text) <= set(HEX),
+}
+HEX = "-0123456789abcdefABCDEF"
+
+
+def _day(text: str) -> bool:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").strftime("%Y-%m-%d").zfill(10) == text
+    except ValueError:
+        return False
 
 
 def is_number(value: Any) -> bool:
@@ -65,6 +79,10 @@ def scalar_checks(feature: Mapping[str, Any], value: Any) -> list[str]:
         broken.append("max_length")
     if "pattern" in feature and not re.fullmatch(feature["pattern"], value):
         broken.append("pattern")
+    if "format" in feature and not FORMATS[feature["format"]](value):
+        broken.append("format")
+    if any(same(value, refused) for refused in feature.get("not_values", [])):
+        broken.append("not_values")
     if "values" in feature and not any(same(value, allowed) for allowed in feature["values"]):
         broken.append("values")
     return broken
@@ -91,7 +109,7 @@ def checks(feature: Mapping[str, Any], value: Any) -> list[str]:
     for item in value:
         found |= set(scalar_checks(rest, item))
     order = ["min", "max", "exclusive_min", "exclusive_max", "multiple_of", "min_length", "max_length"]
-    return sorted(found, key=[*order, "pattern", "values"].index)
+    return sorted(found, key=[*order, "pattern", "format", "not_values", "values"].index)
 
 
 def examine(feature: Mapping[str, Any], value: Any) -> tuple[list[tuple[str, str]], Any]:
@@ -137,6 +155,21 @@ WEIGHT = {"reject": 5, "fallback": 4, "drop": 3, "clamp": 2, "replace": 2, "defa
 WEIGHT["warn"] = 1
 
 
+def repeats(feature: Mapping[str, Any], column: Sequence[Any]) -> list[int]:
+    """The rows whose good value an earlier row has."""
+    good: list[Any] = []
+    found = []
+    for row, value in enumerate(column):
+        if value is None or value is MISSING or any(same(value, one) for one in feature.get("missing_values", [])):
+            continue
+        if checks(feature, value):
+            continue
+        if any(same(value, other) for other in good):
+            found.append(row)
+        good.append(value)
+    return found
+
+
 def judge(contract: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What enforcing does with a batch."""
     worst = [0] * len(records)
@@ -157,6 +190,16 @@ def judge(contract: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> 
                 worst[row] = max(worst[row], WEIGHT.get(unknown, 0))
                 if unknown == "strip":
                     changes[row, name] = MISSING
+    for name, feature in contract["features"].items():
+        if not feature.get("unique"):
+            continue
+        action = feature.get("on_violation", "reject")
+        action = "reject" if isinstance(action, dict) or action == "clamp" else action
+        for row in repeats(feature, [record.get(name, MISSING) for record in records]):
+            codes.append((row, f"{name}.unique", action))
+            worst[row] = max(worst[row], WEIGHT.get(action, 0))
+            if action == "set_null":
+                changes[row, name] = None
     rejected = [row for row, weight in enumerate(worst) if weight == 5]
     fallback = [row for row, weight in enumerate(worst) if weight == 4]
     dropped = [row for row, weight in enumerate(worst) if weight == 3]

@@ -47,7 +47,9 @@ def acceptor(types: Mapping[str, TypedFeature]) -> Callable[[bytes], bool]:
 
 def accepts(contract: Compiled, batch: list[dict[str, Any]]) -> bool | None:
     types = contract.request_types()
-    return None if types is None else acceptor(types)(json.dumps(batch).encode())
+    if types is None or (contract.compares_rows and len(batch) > 1):
+        return None
+    return acceptor(types)(json.dumps(batch).encode())
 
 
 # What a JSON body can hold, and what json.dumps writes as valid JSON.
@@ -98,6 +100,12 @@ def test_what_the_types_accept_the_exact_path_finds_clean(data: st.DataObject) -
         ('{type: "float[,]"}', [[1, 2.5]]),
         ('{type: "int[]"}', [1, 2.0]),
         ('{type: "string[]", values: [a]}', ["a"]),
+        ("{format: uuid}", "019b7c00-3d2a-7c11-9f00-1a2b3c4d5e6f"),
+        ('{type: "string[]", format: iso-country}', ["DE", "FR"]),
+        ("{type: int, not_values: [7]}", 8),
+        ("{values: [a, b], not_values: [b]}", "a"),
+        ("{type: string, unique: true}", "a"),
+        ("{type: float, finite: false, nullable: true}", None),
         ("{role: ignored}", [None]),
     ],
 )
@@ -122,6 +130,11 @@ def test_common_clean_values_take_the_fast_way(feature: str, value: Any) -> None
         ("{values: [a, b], missing_values: [b]}", "b"),
         ("{type: int, nullable: true, default: 1}", None),
         ("{type: json}", None),
+        ("{format: uuid}", "019b7c00-3d2a-7c11-9f00-1a2b3c4d5e6"),
+        ("{type: int, not_values: [7]}", 7),
+        ("{type: int, not_values: [7]}", 7.0),
+        ("{values: [a, b], not_values: [b]}", "b"),
+        ("{type: bool, not_values: [true]}", True),
         ('{type: "float[,]"}', [[1.0], [1.0, 2.0]]),
         ("{type: int, required: false, lifecycle: deprecated}", 1),
         ("{type: int, required: false, role: slice_only}", 1),
