@@ -25,7 +25,7 @@ from .wire.paths import plain_path
 GUARD_ERROR: Final = "guard_error"
 _ANY_NUMBER: Final = 1 << 62
 _SHORT_DIGEST: Final = len("b2:") + 12
-_MAX_DECODED_BYTES: Final = 16 * 1024 * 1024
+MAX_DECODED_BYTES: Final = 16 * 1024 * 1024
 _GZIP, _DEFLATE = 31, 15  # window bits of zlib.decompressobj
 
 
@@ -80,12 +80,15 @@ class Guard:
         *,
         upstream: str = "",
         recording: Recording | None = None,
+        max_decoded_bytes: int = MAX_DECODED_BYTES,
     ) -> None:
+        """`max_decoded_bytes`: of one body without its coding; at least what an uncoded body may have."""
         self.identity = identity
         self.recording = recording or Recording()
         self.codec = codec
         self.contract = contract
         self.upstream = upstream
+        self.max_decoded_bytes = max_decoded_bytes
         self.disclosure: Disclosure = contract.errors
         self.checks_reply = bool(contract.predictions)
         self.reads_bodies = identity.protocol != "opaque"
@@ -123,10 +126,12 @@ class Guard:
         """The exact path for a request body."""
         mode = self.mode(caller)
         try:
-            plain = decode_body(body, coding)
+            plain = decode_body(body, coding, self.max_decoded_bytes)
             rows = self.codec.read_request(plain, header)
             verdict = self.contract.judge_request(rows, caller=caller, now_seconds=now_seconds)
-            drop = verdict.fallback_rows if len(verdict.fallback_rows) < rows.count else ()
+            drop = verdict.fallback_rows + verdict.dropped_rows
+            if len(drop) >= rows.count:
+                drop = ()
             if not verdict.changes and not drop:
                 return Judged(verdict, body, rows=rows.count)
             try:
@@ -164,39 +169,57 @@ class Guard:
         *,
         sent_rows: int,
         fallback_rows: Sequence[int] = (),
+        dropped_rows: Sequence[int] = (),
     ) -> Judged:
-        """The exact path for an answer; `fallback_rows` (positions in the request) are put in with fallback values.
+        """The exact path for an answer. Rows that were not sent are put back at their positions in the request:
+        `fallback_rows` with fallback values, `dropped_rows` as null.
 
-        `sent_rows` -1: the request could not be read, so any number of rows is right.
+        `sent_rows` -1: the request could not be read, so any number of rows is right. Rows of the verdict count the
+        answer's.
         """
         mode = self.mode(caller)
-        if not self.checks_reply and not fallback_rows:
+        if not self.checks_reply and not fallback_rows and not dropped_rows:
             return Judged(ACCEPTED, body)
+        values: Mapping[str, Value] = self.contract.fallback_values or {}
+        inserted: dict[int, Mapping[str, Value] | None] = dict.fromkeys(fallback_rows, values)
+        inserted.update(dict.fromkeys(dropped_rows))
+        expanded = bool(inserted)
         try:
-            plain = decode_body(body, coding)
+            plain = decode_body(body, coding, self.max_decoded_bytes)
             rows = self.codec.read_reply(plain)
             expected = sent_rows if sent_rows >= 0 else rows.count
+            if expanded and rows.count != expected:
+                return Judged(self.contract.wrong_count(expected, caller), body, rows=rows.count)
             verdict = self.contract.judge_reply(rows, sent_rows=expected, caller=caller, now_seconds=now_seconds)
             version = rows.model_version
-            if verdict.outcome is Outcome.REJECTED or (not verdict.changes and not fallback_rows):
+            nulls = verdict.dropped_rows
+            if verdict.refused or not (verdict.changes or expanded or nulls):
                 return Judged(verdict, body, rows=rows.count, model_version=version)
-            values = self.contract.fallback_values or {}
-            inserted = dict.fromkeys(fallback_rows, values)
-            edits = self.codec.edit_reply(plain, verdict.changes, inserted)
+            expanded = expanded or bool(nulls)
+            edits = self.codec.edit_reply(plain, verdict.changes, inserted, nulls)
             return Judged(verdict, encode_body(splice(plain, edits), coding), edits, rows.count, version)
         except WireError as fault:
-            return Judged(_unread(mode, fault.fault), body, fault=fault)
+            verdict = _unread(mode, fault.fault)
+            if expanded:  # no row of the answer has a known place
+                missed = self.contract.wrong_count(sent_rows, caller)
+                verdict = replace(verdict, violations=missed.violations, total=missed.total)
+            return Judged(verdict, body, fault=fault)
         except Exception as error:
             return Judged(self._guard_error(mode), body, guard_error=type(error).__name__)
 
-    def fallback_reply(self, request_body: bytes, coding: str, rows: int, *, model_name: str = "") -> bytes | None:
-        """A whole answer of fallback values for `rows` rows, or None where there can be none."""
+    def fallback_reply(
+        self, request_body: bytes, coding: str, rows: int, *, model_name: str = "", dropped_rows: Sequence[int] = ()
+    ) -> bytes | None:
+        """A whole answer of fallback values for `rows` rows, null for dropped ones; None where there can be none."""
         values: Mapping[str, Value] | None = self.contract.fallback_values
         if not values:
             return None
+        answer: list[Mapping[str, Value] | None] = [values] * max(rows, 1)
+        for row in dropped_rows:
+            answer[row] = None
         try:
-            plain = decode_body(request_body, coding)
-            return self.codec.fallback_reply(plain, [values] * max(rows, 1), model_name=model_name)
+            plain = decode_body(request_body, coding, self.max_decoded_bytes)
+            return self.codec.fallback_reply(plain, answer, model_name=model_name)
         except Exception:
             return None
 
@@ -211,7 +234,7 @@ def _unread(mode: Mode, fault: WireFault) -> Verdict:
     return Verdict(outcome, Outcome.REJECTED, reason=fault.value)
 
 
-def decode_body(body: bytes, coding: str) -> bytes:
+def decode_body(body: bytes, coding: str, limit: int = MAX_DECODED_BYTES) -> bytes:
     """The body without its content coding (RFC 9110 section 8.4), under a cap; WireError for other codings."""
     if not coding or coding == "identity":
         return body
@@ -219,11 +242,11 @@ def decode_body(body: bytes, coding: str) -> bytes:
         raise WireError(WireFault.UNSUPPORTED, f"content coding {coding[:40]!r} is not looked into; send gzip or none")
     inflater = zlib.decompressobj(_DEFLATE if coding == "deflate" else _GZIP)
     try:
-        plain = inflater.decompress(body, _MAX_DECODED_BYTES)
+        plain = inflater.decompress(body, limit)
     except zlib.error:
         raise WireError(WireFault.MALFORMED, f"the body is not valid {coding}") from None
     if inflater.unconsumed_tail:
-        raise WireError(WireFault.TOO_LARGE, f"the body is larger than {_MAX_DECODED_BYTES} bytes when decoded")
+        raise WireError(WireFault.TOO_LARGE, f"the body is larger than {limit} bytes when decoded")
     if not inflater.eof or inflater.unused_data:
         raise WireError(WireFault.MALFORMED, f"the body is not one complete {coding} stream")
     return plain

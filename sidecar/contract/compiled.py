@@ -81,7 +81,7 @@ class Compiled:
         if mode is Mode.OFF or not self.answers:
             return ACCEPTED
         if rows.count != sent_rows:
-            return _wrong_count(sent_rows, mode)
+            return self.wrong_count(sent_rows, caller)
         return judge.decide(
             judge.examine(self.answers, rows, now_seconds),
             rows,
@@ -90,11 +90,10 @@ class Compiled:
             fallback_values=self.fallback_values,
         )
 
-
-def _wrong_count(sent_rows: int, mode: Mode) -> Verdict:
-    """An answer whose rows cannot be told apart: refused whole, for no row of it has a known place."""
-    sentence = f"must have one row for each of the {sent_rows} rows sent"
-    violations = (Violation("prediction.rows", "", 0, "", Action.REJECT, sentence),)
-    if mode is not Mode.ENFORCE:
-        return Verdict(Outcome.OBSERVED, Outcome.REJECTED, violations, 1)
-    return Verdict(Outcome.REJECTED, Outcome.REJECTED, violations, 1, rejected_rows=tuple(range(sent_rows)))
+    def wrong_count(self, sent_rows: int, caller: str) -> Verdict:
+        """An answer whose rows cannot be told apart: refused whole, for no row of it has a known place."""
+        sentence = f"must have one row for each of the {sent_rows} rows sent"
+        violations = (Violation("prediction.rows", "", 0, "", Action.REJECT, sentence),)
+        if self.mode(caller) is not Mode.ENFORCE:
+            return Verdict(Outcome.OBSERVED, Outcome.REJECTED, violations, 1)
+        return Verdict(Outcome.REJECTED, Outcome.REJECTED, violations, 1, rejected_rows=tuple(range(sent_rows)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .. import policy as room
 from ..contract import compile_contract
-from ..guard import Guard, Identity, Recording
+from ..guard import MAX_DECODED_BYTES, Guard, Identity, Recording
 from ..policy import Platform, Policy
 
 
@@ -67,7 +67,8 @@ def compile_guard(policy: Policy, *, own_upstream: bool = True) -> Guard:
         environment=policy.environment or "",
     )
     url = (policy.upstream.url or "") if own_upstream else ""
-    return Guard(identity, codec, contract, upstream=url, recording=_recording(policy))
+    decoded = max(MAX_DECODED_BYTES, policy.upstream.max_body)
+    return Guard(identity, codec, contract, upstream=url, recording=_recording(policy), max_decoded_bytes=decoded)
 
 
 def _recording(policy: Policy) -> Recording:
