@@ -32,7 +32,7 @@ from .vocabulary import (
     keys_of,
 )
 from .wording import nearest
-from .writer import write
+from .writer import quote, write
 
 __all__ = [
     "Bounds",
@@ -59,6 +59,7 @@ __all__ = [
     "nearest",
     "parse",
     "parse_all",
+    "quote",
     "read",
     "schema_of",
     "show",

@@ -37,7 +37,7 @@ def _section_lines(value: Any, cls: type[Any]) -> Iterator[str]:
 
 def _key_lines(name: str, value: Any, shape: Shape) -> Iterator[str]:
     inline, block = _render(value, shape)
-    yield f"{_text(name)}:{' ' + inline if inline else ''}"
+    yield f"{quote(name)}:{' ' + inline if inline else ''}"
     yield from (f"  {line}" for line in block)
 
 
@@ -64,8 +64,8 @@ def _render(value: Any, shape: Shape) -> tuple[str, list[str]]:
         case Number():
             return spell(value, shape.unit), []
         case Words(words):
-            return _text(next(word for word, meaning in words if meaning == value)), []
-    return _text(value), []
+            return quote(next(word for word, meaning in words if meaning == value)), []
+    return quote(value), []
 
 
 def _list(items: list[tuple[str, list[str]]]) -> tuple[str, list[str]]:
@@ -86,7 +86,8 @@ def _plain(value: Plain) -> tuple[str, list[str]]:
     return (_quoted(value.text) if value.quoted else value.text), []
 
 
-def _text(text: str) -> str:
+def quote(text: str) -> str:
+    """One text as a scalar or key: bare where any YAML reader takes it as this text, else in double quotes."""
     return text if _SAFE.fullmatch(text) and not _TYPED.fullmatch(text) else _quoted(text)
 
 
