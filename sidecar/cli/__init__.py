@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "status": "what a running sidecar is doing",
     "explain": "one prediction's whole story",
     "find": "predictions by condition",
+    "report": "findings from what was recorded: who breaks the contract, since when, whose feature",
     "log": "list, read, verify and export the journal",
     "schema": "the JSON Schema of a policy, for editors",
     "demo": "a model, a sidecar and a story, on this machine",

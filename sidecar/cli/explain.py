@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from ..exchange import Open
 from ..policy import Policy, short
+from ..policy.ownership import responsible_for
 from ..predictions import Prediction, moment, to_record
 from .explain_text import as_text
 from .recorded import Recorded, add_source, open_recorded
@@ -112,7 +113,7 @@ def _story(recorded: Recorded, rows: Sequence[Prediction], labels: Mapping[str, 
         "error": call.error,
         "violations": [
             {"row": row.row, "code": item.code, "feature": item.feature, "applied": item.applied}
-            | _answers_for(policy, item.feature, item.code)
+            | responsible_for(policy, item.feature, item.code)._asdict()
             for row in rows
             for item in row.violations
         ],
@@ -139,29 +140,6 @@ def _policy(row: Prediction, policy: Policy | None) -> dict[str, Any]:
         "contact": owner.contact if owner is not None else "",
         "runbook": owner.runbook if owner is not None else "",
         "known": policy is not None,
-    }
-
-
-def _answers_for(policy: Policy | None, name: str, code: str) -> dict[str, Any]:
-    """Who owns a feature, prediction or rule, and where its values come from."""
-    owner, source, description, unit = None, "", "", ""
-    if policy is not None:
-        feature = policy.contract.features.get(name)
-        checks = feature or policy.contract.prediction.get(name)
-        if checks is not None:
-            owner, description, unit = checks.owner, checks.description, checks.unit or checks.units
-        if feature is not None:
-            source = feature.source
-        for rule in policy.contract.rules:
-            if code == f"rule.{rule.id}":
-                owner, description = rule.owner, rule.description
-        owner = owner or policy.owner
-    return {
-        "owner": owner.team if owner is not None else "",
-        "contact": owner.contact if owner is not None else "",
-        "source": source,
-        "unit": unit,
-        "description": description,
     }
 
 

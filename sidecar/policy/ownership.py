@@ -1,0 +1,40 @@
+"""Who answers for a broken check, and where its value comes from: "whose fault is it?" in one place."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .sections import Policy
+
+_RULE = "rule."
+
+
+class Responsible(NamedTuple):
+    """What the policy says of the feature, prediction or rule behind a code; "" = unsaid."""
+
+    owner: str = ""
+    contact: str = ""
+    source: str = ""
+    unit: str = ""
+    description: str = ""
+
+
+def responsible_for(policy: Policy | None, name: str, code: str) -> Responsible:
+    """The feature's (or rule's) own owner, else the policy's. `name` is the feature or prediction of the violation."""
+    if policy is None:
+        return Responsible()
+    contract = policy.contract
+    owner, source, description, unit = None, "", "", ""
+    feature = contract.features.get(name)
+    checks = feature or contract.prediction.get(name)
+    if checks is not None:
+        owner, description, unit = checks.owner, checks.description, checks.unit or checks.units
+    if feature is not None:
+        source = feature.source
+    for rule in contract.rules:
+        if code == f"{_RULE}{rule.id}":
+            owner, description = rule.owner, rule.description
+    owner = owner or policy.owner
+    if owner is None:
+        return Responsible(source=source, unit=unit, description=description)
+    return Responsible(owner.team, owner.contact, source, unit, description)

@@ -1,0 +1,214 @@
+"""Who breaks the contract, since when, and whose feature it is: the daily question of a roll-out.
+
+A row counts in every group that one of its violations belongs to; `judged` is all rows of that group's caller, policy,
+model and day, so that a share has the right denominator. A refused request counts once in each group that had it
+refused. With `as_enforced` the question is what enforcing would have done, whatever was done.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from ..predictions import Prediction
+from ..predictions.row import RowViolation
+
+REFUSING: Final = frozenset({"reject", "drop"})  # actions for which a row does not reach the model
+EXAMPLES: Final = 3
+REJECTED: Final = "rejected"
+
+
+class Answerable(NamedTuple):
+    """Who answers for a feature or rule, and the system its values come from."""
+
+    owner: str = ""
+    contact: str = ""
+    source: str = ""
+
+
+# (policy digest, feature, code) → who answers for it
+Ownership = Callable[[str, str, str], Answerable]
+
+# What rows can be grouped by, and whether it is known of every row (then `judged` is counted by it too).
+_OF_ROW: Final[Mapping[str, Callable[[Prediction], str]]] = {
+    "caller": lambda row: row.caller,
+    "policy": lambda row: f"{row.policy.name}@{row.policy.version}" if row.policy.version else row.policy.name,
+    "model": lambda row: row.model.name,
+    "version": lambda row: row.model.version,
+    "day": lambda row: (row.ts or "")[:10],
+    "protocol": lambda row: row.protocol,
+    "environment": lambda row: row.environment,
+    "replica": lambda row: row.replica,
+}
+_OF_VIOLATION: Final = ("feature", "code", "owner", "source")
+SLICE: Final = "slice."
+
+
+def known_dimensions() -> tuple[str, ...]:
+    """Everything that `by` may name, beside `slice.NAME`."""
+    return (*_OF_ROW, *_OF_VIOLATION)
+
+
+@dataclass(slots=True)
+class _Counted:
+    rows: float = 0.0
+    refused_rows: float = 0.0
+    refused: set[str] = field(default_factory=set)
+    codes: Counter[str] = field(default_factory=Counter)
+    days: Counter[str] = field(default_factory=Counter)
+    first: str = ""
+    last: str = ""
+    examples: list[str] = field(default_factory=list)
+    answerable: dict[Answerable, None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One line of the report. Rows are weighted; `refused` counts requests, `examples` are prediction ids."""
+
+    by: Mapping[str, str]
+    judged: float
+    rows: float
+    refused_rows: float
+    refused: int
+    first: str
+    last: str
+    codes: Mapping[str, int]
+    days: Mapping[str, int]
+    owners: tuple[Answerable, ...]
+    examples: tuple[str, ...]
+
+    @property
+    def share(self) -> float:
+        """Of the rows judged, those that break something here."""
+        return self.rows / self.judged if self.judged else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ContractReport:
+    """`groups` are ordered by what hurts most: refused requests, then rows. `not_listed` counts violations beyond the
+    20 that a record lists; `unread` rows whose body nobody could look into."""
+
+    as_enforced: bool
+    by: tuple[str, ...]
+    groups: tuple[Group, ...]
+    rows: float
+    requests: int
+    refused: int
+    not_listed: int
+    unread: int
+    first: str
+    last: str
+
+
+def gather(
+    rows: Iterable[Prediction], by: tuple[str, ...], *, owner_of: Ownership, as_enforced: bool = False
+) -> ContractReport:
+    """One pass over rows. ValueError with a sentence for a name that nothing can be grouped by."""
+    for name in by:
+        if name not in _OF_ROW and name not in _OF_VIOLATION and not name.startswith(SLICE):
+            raise ValueError(f"cannot group by `{name}`: there are {', '.join(known_dimensions())}, slice.NAME")
+    of_row = tuple(name for name in by if name not in _OF_VIOLATION)
+    judged: defaultdict[tuple[str, ...], float] = defaultdict(float)
+    groups: dict[tuple[str, ...], _Counted] = {}
+    requests: set[str] = set()
+    refused: set[str] = set()
+    weight, unread, first, last = 0.0, 0, "", ""
+    not_listed: dict[str, int] = {}
+    listed: Counter[str] = Counter()
+    for row in rows:
+        if not row.policy.digest:
+            continue
+        requests.add(row.prediction_id)
+        weight += row.weight
+        unread += bool(row.unread) and not row.features
+        ts = row.ts or ""
+        first, last = min(first or ts, ts), max(last, ts)
+        place = {name: _of_row(row, name) for name in of_row}
+        judged[tuple(place.values())] += row.weight
+        gone = _is_refused(row, as_enforced)
+        if gone:
+            refused.add(row.prediction_id)
+        listed[row.prediction_id] += len(row.violations)
+        not_listed[row.prediction_id] = row.story.violations_total
+        seen: set[tuple[str, ...]] = set()
+        for violation in row.violations:
+            answerable = owner_of(row.policy.digest, violation.feature, violation.code)
+            key = tuple(place[name] if name in place else _of_violation(violation, answerable, name) for name in by)
+            counted = groups.setdefault(key, _Counted())
+            refuses = gone and violation.applied in REFUSING
+            counted.codes[violation.code] += 1
+            counted.answerable.setdefault(answerable)
+            if refuses:
+                counted.refused.add(row.prediction_id)
+            if key in seen:
+                continue
+            seen.add(key)
+            _count(counted, row, ts, refuses)
+    return ContractReport(
+        as_enforced=as_enforced,
+        by=by,
+        groups=tuple(sorted((_group(by, key, counted, judged) for key, counted in groups.items()), key=_gravity)),
+        rows=weight,
+        requests=len(requests),
+        refused=len(refused),
+        not_listed=sum(max(total - listed[call], 0) for call, total in not_listed.items()),
+        unread=unread,
+        first=first,
+        last=last,
+    )
+
+
+def _of_row(row: Prediction, name: str) -> str:
+    if name.startswith(SLICE):
+        value: Any = row.slices.get(name[len(SLICE) :])
+        return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return _OF_ROW[name](row)
+
+
+def _of_violation(violation: RowViolation, answerable: Answerable, name: str) -> str:
+    if name == "feature":
+        return violation.feature or violation.code
+    if name == "code":
+        return violation.code
+    return answerable.owner if name == "owner" else answerable.source
+
+
+def _is_refused(row: Prediction, as_enforced: bool) -> bool:
+    """Whether the row's caller did not (or would not) get the model's answer for it."""
+    return row.verdict == REJECTED or (as_enforced and row.story.would == REJECTED)
+
+
+def _count(counted: _Counted, row: Prediction, ts: str, refuses: bool) -> None:
+    counted.rows += row.weight
+    counted.refused_rows += row.weight if refuses else 0.0
+    counted.days[ts[:10]] += 1
+    counted.first, counted.last = min(counted.first or ts, ts), max(counted.last, ts)
+    if row.prediction_id not in counted.examples and len(counted.examples) < EXAMPLES:
+        counted.examples.append(row.prediction_id)
+
+
+def _group(
+    by: tuple[str, ...], key: tuple[str, ...], counted: _Counted, judged: Mapping[tuple[str, ...], float]
+) -> Group:
+    place = dict(zip(by, key, strict=True))
+    whole = tuple(value for name, value in place.items() if name not in _OF_VIOLATION)
+    return Group(
+        by=place,
+        judged=judged[whole],
+        rows=counted.rows,
+        refused_rows=counted.refused_rows,
+        refused=len(counted.refused),
+        first=counted.first,
+        last=counted.last,
+        codes=dict(counted.codes.most_common()),
+        days=dict(sorted(counted.days.items())),
+        owners=tuple(counted.answerable),
+        examples=tuple(counted.examples),
+    )
+
+
+def _gravity(group: Group) -> tuple[Any, ...]:
+    return (-group.refused, -group.refused_rows, -group.rows, tuple(group.by.values()))

@@ -1,0 +1,141 @@
+"""Who breaks the contract, since when, whose feature: counted from rows as they are recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sidecar.predictions import Prediction
+from sidecar.predictions.row import ModelRef, PolicyRef, RowViolation, Story
+from sidecar.report import gather
+from sidecar.report.contract import Answerable
+from sidecar.report.contract_text import as_json, as_page, as_text
+from sidecar.report.page import html
+
+OWNERS = {"age": Answerable("customers", "#core", "customer-core"), "income": Answerable("risk-ml", "#risk", "")}
+
+
+def owner_of(digest: str, feature: str, code: str) -> Answerable:
+    return OWNERS.get(feature, Answerable())
+
+
+def row(call: int, *codes: str, caller: str = "mobile", verdict: str = "", would: str = "", **more: Any) -> Prediction:
+    """One row of a call; a code `age.min` is a violation of `age` that asks for its row to be refused."""
+    violations = [RowViolation(code, code.split(".")[0], more.pop("applied", "reject")) for code in codes]
+    settled = would or ("rejected" if codes else "ok")
+    return Prediction(
+        prediction_id=f"p{call}",
+        row=more.pop("row", 0),
+        ts=more.pop("ts", f"2026-03-0{1 + call % 3}T12:00:00.000000Z"),
+        caller=caller,
+        policy=PolicyRef("credit", "1.0.0", "b2:aa"),
+        model=ModelRef("credit", "14"),
+        verdict=verdict or ("observed" if codes else "ok"),
+        violations=violations,
+        features={"age": 3},
+        story=Story(would=settled, violations_total=more.pop("total", len(violations))),
+        **more,
+    )
+
+
+def test_groups_name_the_caller_the_feature_and_who_answers() -> None:
+    rows = [row(0), row(1, "age.min"), row(2, "age.max"), row(3, "income.min", caller="batch"), row(4, caller="batch")]
+    report = gather(rows, ("caller", "feature"), owner_of=owner_of, as_enforced=True)
+    found = {tuple(group.by.values()): group for group in report.groups}
+    assert set(found) == {("mobile", "age"), ("batch", "income")}
+    mobile = found["mobile", "age"]
+    assert (mobile.judged, mobile.rows, mobile.refused) == (3, 2, 2)
+    assert mobile.codes == {"age.min": 1, "age.max": 1}
+    assert mobile.owners == (Answerable("customers", "#core", "customer-core"),)
+    assert (mobile.first, mobile.last) == ("2026-03-02T12:00:00.000000Z", "2026-03-03T12:00:00.000000Z")
+    assert mobile.examples == ("p1", "p2")
+    assert found["batch", "income"].share == 0.5
+
+
+def test_as_recorded_only_what_was_refused_counts_as_refused() -> None:
+    rows = [row(1, "age.min"), row(2, "age.min", verdict="rejected")]
+    (recorded,) = gather(rows, ("feature",), owner_of=owner_of).groups
+    (enforced,) = gather(rows, ("feature",), owner_of=owner_of, as_enforced=True).groups
+    assert (recorded.refused, enforced.refused) == (1, 2)
+    assert recorded.rows == enforced.rows == 2
+
+
+def test_a_warning_breaks_a_row_and_refuses_nothing() -> None:
+    (group,) = gather(
+        [row(1, "age.min", would="observed", applied="warn")], ("code",), owner_of=owner_of, as_enforced=True
+    ).groups
+    assert (group.rows, group.refused) == (1, 0)
+
+
+def test_a_request_counts_once_however_many_of_its_rows_break() -> None:
+    rows = [row(1, "age.min", "income.min", row=0), row(1, "age.min", row=1), row(1, row=2, would="rejected")]
+    report = gather(rows, ("feature",), owner_of=owner_of, as_enforced=True)
+    found = {group.by["feature"]: group for group in report.groups}
+    assert (found["age"].rows, found["age"].refused, found["income"].rows) == (2, 1, 1)
+    assert (report.requests, report.refused, report.rows) == (1, 1, 3)
+
+
+def test_a_kept_row_stands_for_those_that_a_sample_left_out() -> None:
+    rows = [row(1, weight=10.0), row(2, weight=10.0), row(3, "age.min")]
+    (group,) = gather(rows, ("caller",), owner_of=owner_of).groups
+    assert (group.judged, group.rows) == (21.0, 1.0)
+    assert group.share == pytest.approx(1 / 21)
+
+
+def test_rows_that_no_policy_judged_are_nobodys() -> None:
+    stray = Prediction(prediction_id="p9", unread="no_policy")
+    assert gather([stray], ("caller",), owner_of=owner_of).rows == 0
+
+
+def test_what_is_not_listed_or_not_read_is_said() -> None:
+    rows = [row(1, "age.min", total=25), Prediction(prediction_id="p2", policy=PolicyRef("c", "", "b2:aa"), unread="x")]
+    report = gather(rows, ("caller",), owner_of=owner_of)
+    assert (report.not_listed, report.unread) == (24, 1)
+    assert "24 more violations" in as_text(report)
+    assert "1 rows could not be read" in as_text(report)
+
+
+def test_a_day_tells_since_when() -> None:
+    rows = [row(call, "age.min") for call in range(6)]
+    report = gather(rows, ("day",), owner_of=owner_of)
+    assert sorted(group.by["day"] for group in report.groups) == ["2026-03-01", "2026-03-02", "2026-03-03"]
+    (whole,) = gather(rows, ("caller",), owner_of=owner_of).groups
+    assert whole.days == {"2026-03-01": 2, "2026-03-02": 2, "2026-03-03": 2}
+
+
+def test_slices_group_too() -> None:
+    rows = [row(1, "age.min", slices={"seniors": True}), row(2, "age.min", slices={"seniors": False})]
+    report = gather(rows, ("slice.seniors",), owner_of=owner_of)
+    assert {group.by["slice.seniors"] for group in report.groups} == {"true", "false"}
+
+
+def test_a_name_that_nothing_is_grouped_by_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"cannot group by `colour`: there are caller"):
+        gather([], ("colour",), owner_of=owner_of)
+
+
+def test_the_text_has_the_worst_first_and_says_where_to_look() -> None:
+    rows = [row(1, "income.min"), *[row(call, "age.min") for call in (2, 3)]]
+    lines = as_text(gather(rows, ("caller", "feature"), owner_of=owner_of, as_enforced=True)).splitlines()
+    assert "3 requests would be refused if every policy enforced" in lines[0]
+    assert lines[2].split()[:2] == ["caller", "feature"]
+    assert lines[3].split()[:2] == ["mobile", "age"]
+    assert lines[3].endswith("customers #core (from customer-core)")
+    assert lines[-1] == "look at one: sidecar explain p2"
+
+
+def test_the_page_escapes_what_callers_wrote() -> None:
+    page = html(as_page(gather([row(1, "age.min", caller="<script>x</script>")], ("caller",), owner_of=owner_of)))
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert page.startswith("<!doctype html>")
+    assert "http" not in page
+
+
+def test_the_json_has_every_figure() -> None:
+    found = as_json(gather([row(1, "age.min")], ("caller", "feature"), owner_of=owner_of, as_enforced=True))
+    assert (found["as"], found["rows"], found["refused"]) == ("enforce", 1.0, 1)
+    (group,) = found["groups"]
+    assert group["by"] == {"caller": "mobile", "feature": "age"}
+    assert group["owners"] == [{"owner": "customers", "contact": "#core", "source": "customer-core"}]
