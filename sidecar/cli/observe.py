@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     """Observe until told to stop."""
     from ..runtime import cold, listen, lock
 
+    os.umask(0o077)
     data = Path(args.data)
     lock.prepare_folder(data)
     listener = None

@@ -84,6 +84,7 @@ class Supervisor:
 
     async def run(self) -> int:
         """0 = stopped in order, 1 = requests were cut or something of ours failed; RuntimeSetupError = not started."""
+        os.umask(0o077)  # whatever any process of ours makes is its owner's alone
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._on_term)
         loop.add_signal_handler(signal.SIGINT, self._on_interrupt)

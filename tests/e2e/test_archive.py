@@ -37,9 +37,9 @@ def exported(data: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def archived_rows(data: Path) -> int:
+def archived_rows(archive: Path) -> int:
     """Rows that manifests name."""
-    manifests = (data / "archive" / "_manifest").glob("*/*.json")
+    manifests = (archive / "_manifest").glob("*/*.json")
     found = [json.loads(path.read_bytes())["files"] for path in manifests]
     return sum(file["rows"] for files in found for file in files if file["data_set"] == "predictions")
 
@@ -62,7 +62,7 @@ def test_every_answer_is_exported_once_whoever_is_killed(tmp_path: Path, model: 
             assert set(while_running.values()) == {1}
             assert {answer.prediction_id for answer in answered.values()} <= set(while_running)
         serving.cold()
-        eventually(lambda: archived_rows(serving.data) >= len(answered))
+        eventually(lambda: archived_rows(serving.data / "archive") >= len(answered))
         assert serving.stop() == 0
     records = exported(serving.data)
     found = Counter(record["prediction_id"] for record in records)
@@ -91,7 +91,7 @@ def test_a_prediction_is_explained_while_it_serves_and_after(tmp_path: Path, mod
             done = sidecar_command(*command)
             assert done.returncode == 0, done.stderr
             stories.append(json.loads(done.stdout)["predictions"])
-            eventually(lambda: archived_rows(serving.data) >= len(load.answered))
+            eventually(lambda: archived_rows(serving.data / "archive") >= len(load.answered))
         assert serving.stop() == 0
     done = sidecar_command(*command)
     assert done.returncode == 0, done.stderr

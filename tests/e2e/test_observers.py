@@ -29,12 +29,14 @@ COUNTING = (sys.executable, "-m", "tests.e2e.serve_with_counters")
 class Both(Sidecar):
     """Both halves, with the observers that ship or with those of the tests."""
 
-    def __init__(self, folder: Path, model: Model, *flags: str, command: tuple[str, ...] = REAL) -> None:
+    def __init__(
+        self, folder: Path, model: Model, *flags: str, command: tuple[str, ...] = REAL, prefix: tuple[str, ...] = ()
+    ) -> None:
         given = ("--upstream", model.url, "--policy", str(BENCH_POLICY), *flags)
         for flag, value in (("--observers", "on"), ("--admin", "127.0.0.1:0")):
             if flag not in flags:
                 given = (*given, flag, value)
-        Serving.__init__(self, folder, *given, command=command)
+        Serving.__init__(self, folder, *given, command=(*prefix, *command))
         self.journal = self.data / "journal"
 
     def __enter__(self) -> Both:
