@@ -16,6 +16,7 @@ from setuptools.extension import Extension
 
 HOT = [
     "sidecar/edits.py",
+    "sidecar/gateway/body.py",
     "sidecar/gateway/call.py",
     "sidecar/gateway/connection.py",
     "sidecar/gateway/counts.py",

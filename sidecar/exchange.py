@@ -34,6 +34,7 @@ class ListedViolation(msgspec.Struct, frozen=True, array_like=True):
     row: int
     applied: str
     side: str  # input | output
+    enforced: bool = True  # False: the check only observes, whatever the contract does
 
 
 class Edit(msgspec.Struct, frozen=True, array_like=True):
@@ -99,6 +100,8 @@ class Exchange(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     repaired_rows: int = 0
     upstream: str = ""  # the model server's address: where the call went, or would have gone
     sent_ns: int = 0  # from the start to the call upstream; 0 = nothing was sent
+    dropped_rows: tuple[int, ...] = ()  # left out of the batch, or their answer was: null stands in their places
+    left_out_rows: tuple[int, ...] = ()  # not sent to the model: dropped, or answered by fallback
 
 
 class Open(msgspec.Struct, frozen=True, array_like=True, kw_only=True):

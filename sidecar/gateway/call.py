@@ -51,6 +51,8 @@ class Call:
     response_payload = b""
     reply_coding = ""  # of the payload: who reads the record must undo it
     fallback_rows: tuple[int, ...] = ()
+    dropped_rows: tuple[int, ...] = ()  # null stands in their places
+    left_out_rows: tuple[int, ...] = ()  # not sent to the model
     error = ""
     streamed = False
     deadline = 0.0  # of the upstream leg, monotonic seconds; 0 = none
@@ -267,6 +269,8 @@ class Call:
                 lines.append(line)
         if guard is not None and guard.stripped_headers:  # slice_only: never for the model, in any mode
             lines = [line for line in lines if folded(line.partition(b":")[0]) not in guard.stripped_headers]
+        if self.request_edits:
+            lines = record.without_digests(lines)
         extra = b""
         if not head.host:
             extra = b"Host: %b\r\n" % self.gateway.upstream_host(self.line.pool)

@@ -16,124 +16,23 @@ from typing import Final
 
 from ..contract import Mode
 from ..errors import UpstreamFault
-from ..guard import GUARD_ERROR, Guard, Judged
-from ..problem import Problem
+from ..guard import GUARD_ERROR, Judged
 from ..upstream import AnswerHead, Leg
 from ..verdict import ACCEPTED, Outcome, Verdict
 from . import record, respond
-from .call import Call
+from .body import HeldBody
 
 _INFLATION: Final = 128  # what a coded body is taken to be, beside its size (deflate can do 1032)
 
 
-class JudgedCall(Call):
+class JudgedCall(HeldBody):
     """A call that one policy judges."""
 
-    judge: Guard  # the policy; set when it is this call's turn
-    _holding = True  # the request's body is held back
     _reply: AnswerHead | None = None  # of the answer that is held back
-    _continued = False
-    _budgeted = 0
     _send_rows = 0
     _send_body = b""
 
     # -- request
-
-    def begin(self) -> None:
-        self._begun = True
-        gateway = self.gateway
-        gateway.calls.add(self)
-        assert self.guard is not None
-        self.judge = self.guard
-        self.mode = self.judge.mode(self.head.caller)
-        if self.mode == Mode.OFF:
-            self._let_go("")
-            return
-        if gateway.gated:
-            problem = self._gate()
-            if problem is not None:
-                self.refuse(problem)
-                return
-        if max(self.head.content_length, self.request_bytes) > gateway.settings.max_body_bytes:
-            self._too_large("too_large")
-        elif self._budgeted and gateway.buffered_bytes > gateway.settings.buffered_bytes_budget:
-            self._too_large("memory")
-        elif self.complete:
-            self._decide()
-        elif self.head.expects_continue:
-            self._continue()
-
-    def body(self, data: bytes) -> None:
-        if not self._holding:
-            super().body(data)
-            return
-        size = len(data)
-        self.request_bytes += size
-        self._pending.append(data)
-        if not self._hold(size) and self._begun:
-            self._too_large("memory")
-        elif self.request_bytes > self.gateway.settings.max_body_bytes and self._begun:
-            self._too_large("too_large")
-
-    def body_end(self) -> None:
-        self.complete = True
-        if not self._holding:
-            super().body_end()
-        elif self._begun and not self.finished:
-            self._decide()
-
-    def _continue(self) -> None:
-        """Once, and only to a caller who waits for it."""
-        if not self._continued:
-            self._continued = True
-            self.connection.write(respond.CONTINUE)
-
-    def _gate(self) -> Problem | None:
-        """Identity and environment: refused only while enforcing (P9)."""
-        problem = self.gateway.gate(self.judge)
-        if problem is None:
-            return None
-        if self.mode == Mode.ENFORCE:
-            return problem
-        self.gateway.counts.would_refuse(problem.kind)
-        return None
-
-    def _hold(self, size: int) -> bool:
-        """Count bytes held against the process-wide budget; False = it is used up."""
-        gateway = self.gateway
-        self._budgeted += size
-        gateway.buffered_bytes += size
-        return gateway.buffered_bytes <= gateway.settings.buffered_bytes_budget
-
-    def _too_large(self, reason: str) -> None:
-        if self.mode == Mode.ENFORCE:
-            self._pending.clear()
-            if reason == "memory":
-                self.refuse(respond.overloaded("no memory for another body; try again"))
-            else:
-                limit = self.gateway.settings.max_body_bytes
-                self.refuse(
-                    Problem(413, "too-large", "Body too large", f"a body may have {limit} bytes here; send fewer rows")
-                )
-            return
-        self.gateway.counts.would_refuse("too-large" if reason == "too_large" else "overloaded")
-        self._let_go(reason)
-
-    def _let_go(self, reason: str) -> None:
-        """Go on as a relay: what is held is sent, nothing more is judged."""
-        self._holding = False
-        if reason:
-            self.verdict = Verdict(Outcome.UNCHECKED, Outcome.REJECTED, reason=reason)
-        if self.head.expects_continue and not self.complete:
-            self._continue()
-        held, self._pending = self._pending, []
-        self.request_bytes = 0
-        for data in held:
-            super().body(data)
-        self.gateway.buffered_bytes -= self._budgeted
-        self._budgeted = 0
-        if not (self.gateway.sheds and self._shed()):
-            self._acquire()
 
     def _decide(self) -> None:
         body = b"".join(self._pending) if len(self._pending) != 1 else self._pending[0]
@@ -174,17 +73,18 @@ class JudgedCall(Call):
         self.request_edits = judged.edits
         if judged.guard_error:
             self.gateway.guard_failed(self.judge, judged.guard_error)
-        if verdict.outcome is Outcome.REJECTED:
+        if verdict.refused:
             self.refuse(respond.input_problem(self.judge, judged))
             return
-        if verdict.outcome is Outcome.FALLBACK and len(verdict.fallback_rows) >= judged.rows:
-            self.fallback_rows = verdict.fallback_rows
-            if not self._fall_back(judged.rows):
-                self._no_fallback()
-            return
-        self.fallback_rows = verdict.fallback_rows
+        self.fallback_rows, self.dropped_rows = verdict.fallback_rows, verdict.dropped_rows
+        if self.fallback_rows or self.dropped_rows:
+            self.left_out_rows = tuple(sorted(self.fallback_rows + self.dropped_rows))
+            if len(self.left_out_rows) >= judged.rows:
+                if not self._fall_back(judged.rows):
+                    self._no_fallback()
+                return
         unread = verdict.outcome is Outcome.UNCHECKED  # how many rows the answer must have is then not known
-        self._send_rows = -1 if unread else judged.rows - len(verdict.fallback_rows)
+        self._send_rows = -1 if unread else judged.rows - len(self.left_out_rows)
         self._send(judged.body)
 
     def _send(self, body: bytes) -> None:
@@ -210,7 +110,7 @@ class JudgedCall(Call):
     def reply_head(self, head: AnswerHead) -> None:
         if (
             self._holding
-            and (self.fallback_rows or not head.streams)
+            and (self.left_out_rows or not head.streams)
             and head.length <= self.gateway.settings.max_answer_bytes
         ):
             self.first_byte_ns = perf_counter_ns()
@@ -218,7 +118,7 @@ class JudgedCall(Call):
             self._watch_idle()
             self._reply = head
             return
-        if self._holding and not head.streams and self._answer_too_large():
+        if self._holding and (self.left_out_rows or not head.streams) and self._answer_too_large():
             return
         super().reply_head(head)
         if head.streams and self._holding and self.judge.checks_reply and 200 <= head.status < 300:
@@ -243,8 +143,8 @@ class JudgedCall(Call):
                 super().reply_body(piece)
 
     def _answer_too_large(self) -> bool:
-        """True when it had to be refused: rows of fallback values cannot be put into an answer that is not held."""
-        if self.fallback_rows:
+        """True when it had to be refused: rows that were left out cannot be put into an answer that is not held."""
+        if self.left_out_rows:
             self._reply = None
             self._out.clear()
             self._leave_upstream()
@@ -277,36 +177,47 @@ class JudgedCall(Call):
                 self._forward(head, body)
             return
         guard = self.judge
-        if not head.coding and not self.fallback_rows:
+        if not head.coding and not self.left_out_rows:
             version = guard.accept_reply(body, self._send_rows)
             if version is not None:
                 self.contract_ns += perf_counter_ns() - now
                 self._answered(head, version, body)
                 return
-        judged = guard.judge_reply(
+        judging = partial(
+            guard.judge_reply,
             body,
             head.coding,
             self.head.caller,
             self._now(),
             sent_rows=self._send_rows,
             fallback_rows=self.fallback_rows,
+            dropped_rows=self.dropped_rows,
         )
-        self.contract_ns += perf_counter_ns() - now
-        self._judged_reply(head, judged)
+        size = len(body) * _INFLATION if head.coding else len(body)
+        if size > self.gateway.settings.judge_in_thread_bytes and (guard.checks_reply or self.left_out_rows):
+            self.deadline = 0.0  # the model has answered
+            future = asyncio.get_running_loop().run_in_executor(None, judging)
+            future.add_done_callback(lambda done: self._judged_reply(now, head, done.result()))
+        else:
+            self._judged_reply(now, head, judging())
 
-    def _judged_reply(self, head: AnswerHead, judged: Judged) -> None:
+    def _judged_reply(self, started: int, head: AnswerHead, judged: Judged) -> None:
+        if self.finished:
+            return
+        self.contract_ns += perf_counter_ns() - started
         if judged.guard_error:
             self.gateway.guard_failed(self.judge, judged.guard_error)
-        self.verdict = record.both(self.verdict or ACCEPTED, judged.verdict)
-        if judged.verdict.fallback_rows:  # positions among the rows that were sent
-            sent = [row for row in range(self.rows) if row not in self.fallback_rows]
-            replaced = {sent[row] for row in judged.verdict.fallback_rows if row < len(sent)}
-            self.fallback_rows = tuple(sorted(replaced.union(self.fallback_rows)))
-        if judged.verdict.outcome is Outcome.REJECTED:
+        reply = judged.verdict
+        if reply.fallback_rows or reply.dropped_rows:
+            reply = record.in_request(reply, self.rows, self.left_out_rows)
+        self.verdict = record.both(self.verdict or ACCEPTED, reply)
+        if reply.refused:
             self.model_version = judged.model_version
             if not self._may_fall_back("contract"):
                 self.refuse(respond.output_problem(self.judge, judged))
             return
+        self.fallback_rows = tuple(sorted({*self.fallback_rows, *reply.fallback_rows}))
+        self.dropped_rows = tuple(sorted({*self.dropped_rows, *reply.dropped_rows}))
         self.response_edits = judged.edits
         self._answered(head, judged.model_version, judged.body)
 
@@ -329,11 +240,14 @@ class JudgedCall(Call):
         if self.method == b"HEAD" or status == 204 or status == 304:
             length = head.length if status != 204 else -1
         stamps = record.stamps(self, pending=False)
+        lines = record.without(head.lines, stamps) if head.ours else head.lines
+        if self.response_edits:
+            lines = record.without_digests(lines)
         self._deliver(
             b"%b%b%b%b%b\r\n%b"
             % (
                 respond.status_line(status, head.reason),
-                b"".join(record.without(head.lines, stamps) if head.ours else head.lines),
+                b"".join(lines),
                 b"Content-Length: %d\r\n" % length if length >= 0 else b"",
                 stamps,
                 self._connection_line(),
@@ -369,30 +283,23 @@ class JudgedCall(Call):
     def _fall_back(self, rows: int) -> bool:
         route = self.line.route
         name = route.model_name if route is not None else ""
-        body = self.judge.fallback_reply(self.request_payload, self.head.content_encoding, rows, model_name=name)
+        dropped = self.dropped_rows
+        body = self.judge.fallback_reply(
+            self.request_payload, self.head.content_encoding, rows, model_name=name, dropped_rows=dropped
+        )
         if body is None:
             return False
-        self.fallback_rows = tuple(range(rows))
-        self.verdict = record.fallen_back(self.verdict or ACCEPTED, rows)
+        self.fallback_rows = tuple([row for row in range(rows) if row not in dropped])
+        self.verdict = record.fallen_back(self.verdict or ACCEPTED, self.fallback_rows, dropped)
         self.answer(200, b"application/json", body)
         return True
 
     def _no_fallback(self) -> None:
         """Rows that must not be sent, and no answer can be made for them: a fault of our own, and closed (P4)."""
         self.gateway.guard_failed(self.judge, "fallback")
-        verdict = replace(self.verdict or ACCEPTED, outcome=Outcome.REJECTED, reason=GUARD_ERROR)
-        self.verdict, self.fallback_rows = verdict, ()
+        verdict = replace(self.verdict or ACCEPTED, outcome=Outcome.REJECTED, reason=GUARD_ERROR, dropped_rows=())
+        self.verdict, self.fallback_rows, self.dropped_rows = verdict, (), ()
         self.refuse(respond.input_problem(self.judge, Judged(verdict, b"")))
 
     def _now(self) -> float:
         return self.started_unix_ns / 1e9
-
-    def _finish(self, *, keep: bool) -> None:
-        self.gateway.buffered_bytes -= self._budgeted
-        self._budgeted = 0
-        super()._finish(keep=keep)
-
-    def _cut(self) -> None:
-        self.gateway.buffered_bytes -= self._budgeted
-        self._budgeted = 0
-        super()._cut()

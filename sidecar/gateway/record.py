@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ..exchange import ListedViolation, Open
 from ..problem import Problem
 from ..telemetry.http import redacted
-from ..verdict import ACCEPTED, Outcome, Verdict, Violation
+from ..verdict import ACCEPTED, Action, Outcome, Verdict, Violation
+from .head import folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from .call import Call
 
 _UNSAFE: Final = re.compile(r"[^\x21-\x7e]")
+_DROPPING: Final = frozenset({Action.REJECT, Action.DROP})
+_DIGESTS: Final = frozenset({b"content-digest", b"content-md5", b"digest", b"repr-digest"})
 _RANK: Final = {
     outcome: rank
     for rank, outcome in enumerate(
@@ -49,6 +52,9 @@ def verdict_text(verdict: Verdict, fallback_rows: int) -> str:
         return f"fallback;rows={fallback_rows}"
     if outcome is Outcome.UNCHECKED:
         return header_text(f"unchecked;reason={verdict.reason}")
+    if verdict.dropped_rows:  # the others were answered
+        codes = dict.fromkeys(found.code for found in verdict.violations if found.applied in _DROPPING)
+        return header_text(f"rejected;rows={len(verdict.dropped_rows)};codes=" + ",".join(codes), 512)
     return "rejected"
 
 
@@ -83,6 +89,11 @@ def without(lines: list[bytes], stamps: bytes) -> list[bytes]:
     return [line for line in lines if line.partition(b":")[0].lower() not in names]
 
 
+def without_digests(lines: list[bytes]) -> list[bytes]:
+    """The lines of a body that was edited: digests of the one that was received would be wrong (RFC 9530)."""
+    return [line for line in lines if folded(line.partition(b":")[0]) not in _DIGESTS]
+
+
 def _only(lines: bytes, wanted: frozenset[str]) -> bytes:
     kept = [line for line in lines.splitlines(keepends=True) if line.partition(b":")[0].decode() in wanted]
     return b"".join(kept)
@@ -95,10 +106,24 @@ def addressed(problem: Problem, call: Call) -> Problem:
     return replace(problem, request_id=call.request_id, trace_id=call.trace.trace_id, policy=policy)
 
 
+def in_request(reply: Verdict, rows: int, left_out: tuple[int, ...]) -> Verdict:
+    """A verdict on an answer whose rows, those that were sent, count as the request's `rows` do."""
+    sent = [row for row in range(rows) if row not in left_out]
+    return replace(
+        reply,
+        fallback_rows=tuple([sent[row] for row in reply.fallback_rows if row < len(sent)]),
+        dropped_rows=tuple([sent[row] for row in reply.dropped_rows if row < len(sent)]),
+    )
+
+
 def both(request: Verdict, reply: Verdict) -> Verdict:
-    """One verdict for a call: the graver outcome of its two sides, with the violations of both."""
+    """One verdict for a call: the graver outcome of its two sides, with the violations of both.
+
+    Rows of both count the request's.
+    """
     if reply is ACCEPTED:
         return request
+    dropped = () if request.refused or reply.refused else (*request.dropped_rows, *reply.dropped_rows)
     graver = reply if _RANK[reply.outcome] >= _RANK[request.outcome] else request
     would = reply.would if _RANK[reply.would] >= _RANK[request.would] else request.would
     return replace(
@@ -108,12 +133,14 @@ def both(request: Verdict, reply: Verdict) -> Verdict:
         total=request.total + reply.total,
         repaired_rows=max(request.repaired_rows, reply.repaired_rows),
         fallback_rows=tuple(sorted({*request.fallback_rows, *reply.fallback_rows})),
+        dropped_rows=tuple(sorted(dropped)),
     )
 
 
-def fallen_back(verdict: Verdict, rows: int) -> Verdict:
-    """The same call, answered with fallback values for every row."""
-    return replace(verdict, outcome=Outcome.FALLBACK, fallback_rows=tuple(range(rows)))
+def fallen_back(verdict: Verdict, fallback_rows: tuple[int, ...], dropped_rows: tuple[int, ...]) -> Verdict:
+    """The same call, answered with fallback values for every row that was not dropped."""
+    outcome = Outcome.REJECTED if dropped_rows else Outcome.FALLBACK
+    return replace(verdict, outcome=outcome, fallback_rows=fallback_rows, dropped_rows=dropped_rows, rejected_rows=())
 
 
 def open_of(call: Call) -> Open:
@@ -203,6 +230,8 @@ def pack_exchange(call: Call, total_ns: int) -> tuple[tuple[Any, ...], tuple[byt
         verdict.repaired_rows if verdict is not None else 0,
         line.pool.address.url,
         call.sent_ns - call.started_ns if call.sent_ns else 0,
+        call.dropped_rows,
+        call.left_out_rows,
     )
     return fields, (sent, received) if sent or received else ()
 
@@ -216,7 +245,12 @@ def _judgement(verdict: Verdict | None) -> tuple[Any, ...]:
 def _listed(violations: Iterable[Violation]) -> tuple[ListedViolation, ...]:
     return tuple(
         ListedViolation(
-            v.code, v.feature, v.row, v.applied.value, "output" if v.code.startswith("prediction.") else "input"
+            v.code,
+            v.feature,
+            v.row,
+            v.applied.value,
+            "output" if v.code.startswith("prediction.") else "input",
+            v.enforced,
         )
         for v in violations
     )
