@@ -2,13 +2,13 @@
 
 | protocol | ready | model and version |
 | --- | --- | --- |
-| oip | GET /v2/health/ready, /v2/models/{name}/ready | GET /v2/models/{name}: `name`, `versions`, a stated digest |
+| oip | GET /v2/health/ready, /v2/models/{name}/ready | GET /v2/models/{name}: `name`, `versions`, a stated digest; where that states no version (MLServer), POST /v2/repository/index: `version` of what is READY |
 | tfserving | the model's status AVAILABLE | GET /v1/models/{name}: `model_version_status` |
 | mlflow, sagemaker | GET /ping | not stated |
 | others | a connection is accepted | not stated |
 
 Only the configured upstream is asked, without proxy settings of the environment and without following redirects.
-"""
+"""  # noqa: E501
 
 from __future__ import annotations
 
@@ -129,7 +129,19 @@ class Prober:
         stated_name = document.get("name")
         if isinstance(stated_name, str) and stated_name != policy.model_name:
             return ModelAnswer(True, "mismatch", detail=f"the server calls it {stated_name[:80]!r}")
-        return judge_identity(policy, _texts(document.get("versions")), _stated_digest(document))
+        served = _texts(document.get("versions")) or await self._indexed(policy.model_name)
+        return judge_identity(policy, served, _stated_digest(document))
+
+    async def _indexed(self, name: str) -> tuple[str, ...]:
+        """Versions of the model that the repository's index has as ready; () where there is no index or it is silent.
+
+        The index is the protocol's model repository extension: a question, though it is a POST.
+        """
+        status, rows = await self._get("/v2/repository/index", method="POST")
+        if status // 100 != 2 or not isinstance(rows, list):
+            return ()
+        ours = [row for row in rows if isinstance(row, dict) and row.get("name") == name]
+        return _texts([row.get("version") for row in ours if row.get("state") == "READY" and row.get("version")])
 
     async def _tfserving(self, policy: PolicyFacts) -> ModelAnswer:
         path = f"/v1/models/{quote(policy.model_name, safe='')}"
@@ -147,9 +159,9 @@ class Prober:
             return ModelAnswer(False, detail="no version of the model is AVAILABLE")
         return judge_identity(policy, _texts([row.get("version") for row in available]), "")
 
-    async def _get(self, path: str) -> tuple[int, Any]:
+    async def _get(self, path: str, *, method: str = "GET") -> tuple[int, Any]:
         """(status, decoded JSON or None). A longer answer than anyone states its name in is cut off."""
-        async with self._client.stream("GET", path) as answer:
+        async with self._client.stream(method, path, json={} if method == "POST" else None) as answer:
             body = b""
             async for piece in answer.aiter_bytes():
                 body += piece

@@ -9,6 +9,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,7 @@ from sidecar.demo.ports import pick
 from tests.kit.client import Answer, ask, request
 
 from .books import Books
-from .processes import ROOT, Sidecar
+from .processes import ROOT, Sidecar, eventually
 
 INFER = "/v2/models/iris/infer"
 IRISES = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]
@@ -135,10 +136,23 @@ def predictions(answer: Answer) -> list[int]:
 
 @pytest.mark.timeout(180)
 class TestMLServer:
-    def test_its_metadata_state_no_version_and_that_is_said(self, sidecar: Sidecar) -> None:
+    def test_its_metadata_state_no_version_but_its_repository_does(self, sidecar: Sidecar) -> None:
         body = sidecar.readyz()[1]
-        assert [policy["identity"] for policy in body["policies"]] == ["unstated"]
-        assert any("the pinned version cannot be confirmed" in warning for warning in body["warnings"])
+        assert [(policy["identity"], policy["model_version"]) for policy in body["policies"]] == [("match", "1")]
+        assert not any("version" in warning for warning in body["warnings"])
+
+    def test_another_version_than_the_pinned_one_is_refused_before_any_answer(self, wire: Wire, tmp_path: Path) -> None:
+        policy = tmp_path / "iris.yaml"
+        policy.write_text((ROOT / "policies" / "iris.yaml").read_text().replace('version: ["1"]', 'version: ["v1"]'))
+        flags = ("--upstream", f"http://127.0.0.1:{wire.port}", "--policy", str(policy))
+        with Sidecar(tmp_path / "sidecar", *flags) as other:
+            said = "another model than the policy is for: the server has version 1, pinned: v1"
+            status, ready = eventually(lambda: found if said in str(found := other.readyz()) else None)
+            assert (status, ready["policies"][0]["identity"]) == (503, "mismatch")
+            asked = sum(heard.count(b"POST " + INFER.encode()) for heard in wire.heard)
+            refused = send(other.port, body(), TRITON_HEAD)
+            assert (refused.status, "v1" in refused.json()["error"]) == (503, True)
+            assert sum(heard.count(b"POST " + INFER.encode()) for heard in wire.heard) == asked
 
     def test_the_same_answer_as_without_the_sidecar(self, sidecar: Sidecar, mlserver: int) -> None:
         headers = (b"Content-Type: application/json", b"x-request-id: same")

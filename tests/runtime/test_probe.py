@@ -28,6 +28,10 @@ def look(answers: Answers | Callable[[str], tuple[int, bytes]], *policies: Polic
     """One look at a server that answers like that."""
 
     class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            assert self.rfile.read(int(self.headers["content-length"])) == b"{}"
+            self.do_GET()
+
         def do_GET(self) -> None:
             if callable(answers):
                 status, body = answers(self.path)
@@ -109,6 +113,33 @@ def test_open_inference_models(answers: Answers, model_ready: bool, identity: st
     answer = look(answers, policy(model_versions=("14",))).models["p"]
     assert (answer.ready, answer.identity) == (model_ready, identity)
     assert said in answer.detail
+
+
+MLSERVER = {"name": "m", "versions": [], "platform": "", "inputs": [], "outputs": [], "parameters": {}}
+READY_14 = {"name": "m", "version": "14", "state": "READY", "reason": ""}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "index", "identity", "version"),
+    [
+        (MLSERVER, (200, [{**READY_14, "name": "n", "version": "9"}, READY_14]), "match", "14"),
+        (MLSERVER, (200, [{**READY_14, "version": "13"}]), "mismatch", "13"),
+        (MLSERVER, (200, [{**READY_14, "version": "13", "state": "UNAVAILABLE"}, READY_14]), "match", "14"),
+        (MLSERVER, (200, [{**READY_14, "version": "13"}, READY_14]), "unstated", ""),
+        (MLSERVER, (200, [{**READY_14, "version": ""}, {"name": "m"}, 3, None]), "unstated", ""),
+        (MLSERVER, (200, {"models": []}), "unstated", ""),
+        (MLSERVER, (404, {"error": "no"}), "unstated", ""),
+        ({"name": "m", "versions": None}, (405, ""), "unstated", ""),  # KServe: no version, no index
+        ({"name": "m", "versions": ["14"], "platform": "onnxruntime_onnx"}, (200, [{**READY_14, "version": "13"}]),
+         "match", "14"),  # Triton: its metadata speak for themselves
+    ],
+)  # fmt: skip
+def test_the_repositorys_index_states_what_metadata_do_not(
+    metadata: object, index: tuple[int, Any], identity: str, version: str
+) -> None:
+    answers: Answers = {**READY, "/v2/models/m": (200, metadata), "/v2/repository/index": index}
+    answer = look(answers, policy(model_versions=("14",))).models["p"]
+    assert (answer.ready, answer.identity, answer.version) == (True, identity, version)
 
 
 @pytest.mark.parametrize(
