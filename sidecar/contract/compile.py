@@ -47,6 +47,9 @@ def compile_contract(section: ContractSection) -> tuple[Compiled | None, list[Fi
         if feature.role == "ignored":
             types[name] = ANYTHING
             continue
+        if feature.use:
+            hint = "load the policy with `sidecar.policy.load`"
+            report.at("features", name, "use").error("use.unresolved", "definitions are put in by the loader", hint)
         built = build(feature, report.at("features", name), feature.default)
         if built is None:
             continue
@@ -116,8 +119,6 @@ def _say_what_waits(section: ContractSection, report: Report) -> None:
                 place.at("repair_alert_above").not_acted_on("the share of repairs is not watched")
             if isinstance(keys, Feature) and keys.watch is not None:
                 place.at("watch").not_acted_on("windows are not watched")
-            if isinstance(keys, Feature) and keys.use:
-                place.at("use").not_acted_on("definitions of other contracts are not taken over")
 
 
 def _fallback(section: ContractSection, report: Report) -> dict[str, Value] | None:

@@ -7,25 +7,29 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from ..contract import ContractSection
 from ..yamldoc import Finding, Keys, Node, bind, in_order, read
 from .agreement import across, of_platform, of_policy
 from .files import Source, gather, read_stdin
 from .platform import Platform
 from .resolve import COMMAND_LINE, resolve
 from .sections import Policy
+from .sharing import Library, is_shared
 
 
 @dataclass(frozen=True)
 class Loaded:
     """What was found. `policies` is empty when any finding is an error: a set is used whole or not at all (P6).
 
-    `documents` counts the policies and platform files that were read, good or bad.
+    `documents` counts the policies, platform files and shared definitions that were read, good or bad; `used` names
+    the files that policies took definitions from.
     """
 
     policies: tuple[Policy, ...]
     platform: Platform
     findings: tuple[Finding, ...]
     documents: int = 0
+    used: tuple[str, ...] = ()
 
     @property
     def errors(self) -> int:
@@ -65,22 +69,33 @@ def load(
         nodes, faults = read(source.data, source.name)
         findings.extend(faults)
         roots.extend(_policy_roots(nodes, findings))
+    where = ", ".join(str(path) for path in paths) or "command line"
     if not roots and not findings and chosen is None:
-        where = ", ".join(str(path) for path in paths) or "command line"
         hint = "give a policy file, or a directory with *.yaml files"
         findings.append(Finding("file.none", "there is no policy here", hint, file=where))
-    stated = platform_root or Keys(COMMAND_LINE)
+    library = Library()
+    shared = [library.resolved(root, ()) for root in roots if is_shared(root)]
+    roots = [library.resolved(root) for root in roots if not is_shared(root)]
+    if shared and not roots:
+        hint = "policies take them by `use: FILE#/features/NAME`; give those"
+        findings.append(Finding("policy.none", "here are shared definitions only", hint, "warning", file=where))
+    stated = library.resolved(platform_root or Keys(COMMAND_LINE), ("defaults", "contract"))
     resolved = resolve(roots, stated, environment=environment, upstream=upstream)
     findings.extend(resolved.findings)
     for parsed in resolved.policies:
         findings.extend(of_policy(parsed, today))
     findings.extend(of_platform(resolved.platform))
     findings.extend(across(resolved.policies, resolved.platform))
+    findings.extend(library.findings)
+    told = {(finding.file, finding.line, finding.column) for finding in findings}
+    for found in (bind(root, ContractSection).findings for root in shared):
+        findings.extend(finding for finding in found if (finding.file, finding.line, finding.column) not in told)
     ordered = in_order(findings)
     wrong = any(finding.severity == "error" for finding in ordered)
     policies = () if wrong else tuple(parsed.draft for parsed in resolved.policies if parsed.draft is not None)
     platform = resolved.platform.draft or Platform()
-    return Loaded(policies, platform, ordered, len(roots) + (chosen is not None))
+    documents = len(roots) + len(shared) + (chosen is not None)
+    return Loaded(policies, platform, ordered, documents, library.files)
 
 
 def _platform_source(

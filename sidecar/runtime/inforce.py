@@ -30,6 +30,7 @@ class InForce:
         self.environment = EnvironmentCheck("", "")
         self.reload_refused = ""
         self.restart_needed = ""
+        self.used: tuple[str, ...] = ()  # files that the last policies read took definitions from, good or refused
         self._settings = settings
         self._data = data
         self._environ = environ
@@ -46,7 +47,9 @@ class InForce:
             environment=settings.environment,
             upstream=settings.upstream,
         )
-        return await loading.load(request, command=self._loader)
+        loaded = await loading.load(request, command=self._loader)
+        self.used = loaded.used
+        return loaded
 
     def begin(self, loaded: LoadResult) -> None:
         """The first set. RuntimeSetupError when it cannot be published."""

@@ -47,7 +47,7 @@ def load(request: LoadRequest) -> LoadResult:
         loaded = room.load(paths, config=config, environment=chosen, upstream=upstream)
     findings = [_finding(finding) for finding in loaded.findings]
     if loaded.errors:
-        return LoadResult(findings=tuple(findings))
+        return LoadResult(findings=tuple(findings), used=loaded.used)
     platform = loaded.platform
     default = request.upstream or platform.upstream.url or _only(loaded.policies)
     policies = []
@@ -77,6 +77,7 @@ def load(request: LoadRequest) -> LoadResult:
         file_environments=overrides,
         journal=msgspec.convert(platform.journal, JournalFacts, from_attributes=True),
         not_acted_on=tuple(name for name in PLATFORM_SECTIONS if getattr(platform, name)),
+        used=loaded.used,
     )
 
 

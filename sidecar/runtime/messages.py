@@ -81,6 +81,7 @@ class LoadResult(msgspec.Struct, frozen=True, kw_only=True):
     file_environments: tuple[str, ...] = ()  # those the files have overrides for
     journal: JournalFacts = JournalFacts()
     not_acted_on: tuple[str, ...] = ()
+    used: tuple[str, ...] = ()  # files that policies took definitions from: a change of one is a change of theirs
 
     @property
     def errors(self) -> tuple[Finding, ...]:

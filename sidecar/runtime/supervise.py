@@ -69,7 +69,8 @@ class Supervisor:
         self._started = time.monotonic()
         self._in_force = InForce(settings, self._data, environ, loader_command, self._log)
         self._identities = Identities()
-        self._watch = Watch([*settings.policy, *([settings.config] if settings.config else [])])
+        self._watched = [*settings.policy, *([settings.config] if settings.config else [])]
+        self._watch = Watch(self._watched)
         self._pool: WorkerPool | None = None
         self._ledger: Ledger | None = None
         self._draining = False
@@ -103,6 +104,7 @@ class Supervisor:
     async def _serve(self, held: lock.DataLock, secret: Path, cleanup: contextlib.AsyncExitStack) -> int:
         loaded = await self._load_first()
         self._in_force.begin(loaded)
+        self._watch.watch([*self._watched, *self._in_force.used])
         self._ledger = Ledger(self._data, self._journal, loaded.journal, self._settings.workers)
         cleanup.callback(self._ledger.close)
         self._ledger.reloaded("loaded")
@@ -238,6 +240,7 @@ class Supervisor:
 
     async def _reload(self, pool: WorkerPool) -> None:
         result = await self._in_force.reload(pool)
+        self._watch.watch([*self._watched, *self._in_force.used])
         if self._ledger is not None:
             self._ledger.reloaded(result)
         if result != "refused":

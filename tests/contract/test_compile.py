@@ -69,6 +69,12 @@ FEATURES: list[tuple[str, str, tuple[Any, ...], str]] = [
     ("{pattern: '(?>a)'}", "bad-pattern", ("pattern",), "atomic"),
     ("{pattern: 'a++'}", "bad-pattern", ("pattern",), "possessive"),
     ("{pattern: 'a{5000}'}", "bad-pattern", ("pattern",), "above 1000"),
+    ("{use: 'x.yaml#/features/x'}", "use.unresolved", ("use",), "put in by the loader"),
+    ("{type: int, format: uuid}", "check-does-not-fit", ("format",), "a int cannot have"),
+    ("{type: json, not_values: [1]}", "check-does-not-fit", ("not_values",), "cannot have"),
+    ("{type: int, not_values: [x]}", "bad-value", ("not_values", 0), "must be a number"),
+    ("{type: int, not_values: [3], default: 3}", "breaks-own-checks", ("default",), "must not be 3"),
+    ("{format: date, default: today}", "breaks-own-checks", ("default",), "must be a day"),
     ("{pattern: '[a'}", "bad-pattern", ("pattern",), "missing ]"),
 ]
 
@@ -90,7 +96,6 @@ WARNINGS: list[tuple[str, str, tuple[Any, ...]]] = [
     ("{features: {x: {values: [a, a]}}}", "duplicate-value", ("features", "x", "values", 1)),
     ("{features: {x: {min: 0, watch: {null_rate: 40%}}}}", "not-acted-on", ("features", "x", "watch")),
     ("{features: {x: {min: 0, repair_alert_above: 1%}}}", "not-acted-on", ("features", "x", "repair_alert_above")),
-    ("{features: {x: {min: 0, use: other.yaml#/features/x}}}", "not-acted-on", ("features", "x", "use")),
     ("{rules: [{id: r, expect: a < b}]}", "not-acted-on", ("rules", 0)),
     ("{candidate: next.yaml}", "not-acted-on", ("candidate",)),
 ]

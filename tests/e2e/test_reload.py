@@ -264,3 +264,25 @@ def test_reloads_under_load_mix_nothing_and_leak_nothing(tmp_path: Path, model: 
 
 def newest(load: Load) -> list[Answered]:
     return list(load.answered.values())[-8:]
+
+
+class TestUsed:
+    def test_a_definition_that_a_policy_uses_is_watched_where_it_lies(self, tmp_path: Path, model: Model) -> None:
+        folder = tmp_path / "policies"
+        folder.mkdir()
+        shared = tmp_path / "shared.yaml"
+        shared.write_text("features: {age: {type: int, min: 0, max: 100}}\n")
+        used = "age: {use: '../shared.yaml#/features/age'}"
+        stated = "age: {type: int, min: 0, max: 50, on_violation: clamp}"
+        (folder / "policy.yaml").write_text(mended(stated, used))
+        with Sidecar(tmp_path, "--upstream", model.url, "--policy", str(folder)) as sidecar:
+            sidecar.until_ready()
+            assert ask(sidecar).status_code == 200
+            replace(shared, "features: {age: {type: int, min: 0, max: 50}}\n")
+            eventually(lambda: ask(sidecar).status_code == 422)
+            replace(shared, "features: {age: {type: int, mim: 0}}\n")
+            (refused,) = eventually(lambda: sidecar.events("policy.refused"))
+            assert f"{shared}:1:29" in refused["reason"]
+            assert ask(sidecar).status_code == 422
+            replace(shared, "features: {age: {type: int, min: 0, max: 90}}\n")
+            eventually(lambda: ask(sidecar).status_code == 200)
