@@ -120,6 +120,7 @@ class Feature(Checks):
     pii: bool = key(False, doc="Personal data: hashed in everything that is kept.")
     watch: FeatureWatch | None = key(None, doc="Window limits of this feature.")
     lifecycle: Literal["planned", "active", "deprecated"] = key("active", doc="planned, active or deprecated.")
+    renamed_from: str = key("", doc="The name it had before: `sidecar diff` takes it for the same feature.")
     use: str = key(
         "",
         doc="Take the keys that are not stated here from another definition: FILE#/features/NAME, or #/features/NAME.",
