@@ -46,7 +46,9 @@ def infer(keys: Keys, default: Plain | None) -> Kind:
     bounds = [plain for plain in (keys.min, keys.max, keys.exclusive_min, keys.exclusive_max) if plain is not None]
     if keys.pattern or keys.format:
         return Kind(Scalar.STRING)
-    if keys.not_in_future or keys.max_age is not None or any(seconds_of(plain.text) is not None for plain in bounds):
+    if getattr(keys, "role", "") == "timestamp" or keys.not_in_future or keys.max_age is not None:
+        return Kind(Scalar.TIMESTAMP)
+    if any(seconds_of(plain.text) is not None for plain in bounds):
         return Kind(Scalar.TIMESTAMP)
     if keys.values:
         classes = {read(plain, Kind(Scalar.JSON)).__class__ for plain in keys.values}

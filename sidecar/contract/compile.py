@@ -10,6 +10,7 @@ from typing import Final
 from ..rows import MISSING, TypedFeature, Value
 from ..verdict import Action
 from ..yamldoc import Finding
+from . import lint
 from .build import Built, build, literal
 from .cell import REPAIRS, Cell, Screen, everything, screen_for
 from .compiled import Compiled
@@ -43,9 +44,11 @@ def compile_contract(section: ContractSection) -> tuple[Compiled | None, list[Fi
     fallback = _fallback(section, report)
     cells: list[Cell] = []
     types: dict[str, TypedFeature | None] = {}
+    lint.of_features(section.features, report)
     for name, feature in section.features.items():
         if feature.role == "ignored":
             types[name] = ANYTHING
+            lint.of_ignored(feature, report.at("features", name))
             continue
         if feature.use:
             hint = "load the policy with `sidecar.policy.load`"
@@ -53,6 +56,7 @@ def compile_contract(section: ContractSection) -> tuple[Compiled | None, list[Fi
         built = build(feature, report.at("features", name), feature.default)
         if built is None:
             continue
+        lint.of_feature(name, feature, built, report.at("features", name))
         cell = _feature_cell(name, feature, built, report.at("features", name), fallback)
         cells.append(cell)
         types[name] = typed(cell, built.allowed)
@@ -205,6 +209,7 @@ def _cell(
     default: Value = MISSING,
     fixed: bool = False,
 ) -> Cell:
+    lint.of_value(keys, built, report)
     place = report.at("on_violation")
     replacement: Value = MISSING
     feature = keys if isinstance(keys, Feature) else None

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Final
 
-from ..contract import compile_contract
+from ..contract import ContractSection, compile_contract
 from ..yamldoc import Finding, Parsed
+from .lint import of_meaning
 from .model import PLANNED, protocols
 from .platform import CloudEvents, Kafka, Platform
 from .sections import Policy
@@ -38,6 +39,7 @@ def of_policy(parsed: Parsed[Policy], today: date | None) -> list[Finding]:
     if policy is None:
         return []
     findings = [*_contract(parsed, policy), *_protocol(policy), *_addresses(_dialled(policy)), *of_shadow(policy)]
+    findings.extend(of_meaning(policy))
     if policy.owner is None:
         hint = "owner: {team: …, contact: …}: refused callers are shown the contact"
         findings.append(Finding("owner.missing", f"nobody owns `{policy.name}`", hint, "warning", ("policy",)))
@@ -113,9 +115,29 @@ def _contract(parsed: Parsed[Policy], policy: Policy) -> Iterator[Finding]:
     if compiled is None or policy.model.wire is None or any(path[0] in ("contract", "model") for path in broken):
         return
     try:
-        policy.model.wire.bind(compiled.features, compiled.predictions)
+        codec = policy.model.wire.bind(compiled.features, compiled.predictions)
     except ValueError as error:
         yield Finding("model.mapping", str(error), "", "error", ("model",))
+        return
+    if not codec.lists_rows:
+        yield from _unable_to_drop(policy.contract, policy.model.protocol)
+
+
+def _unable_to_drop(contract: ContractSection, protocol: str) -> Iterator[Finding]:
+    """Rows leave a batch only where null can stand in their places in the answer."""
+    message = (
+        f"answers of `{protocol}` are not lists of rows: there is no place for the answer to a row that was left out"
+    )
+    if contract.on_bad_rows == "drop_rows":
+        yield Finding("drop.protocol", message, "use reject_request or fallback", "error", ("contract", "on_bad_rows"))
+    hint = "use reject, fallback or a repair"
+    for kind, members in (("features", contract.features), ("prediction", contract.prediction)):
+        for name, keys in members.items():
+            if keys.on_violation == "drop":
+                yield Finding("drop.protocol", message, hint, "error", ("contract", kind, name, "on_violation"))
+    for position, rule in enumerate(contract.rules):
+        if rule.on_violation == "drop":
+            yield Finding("drop.protocol", message, hint, "error", ("contract", "rules", position, "on_violation"))
 
 
 def _protocol(policy: Policy) -> Iterator[Finding]:
