@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -33,6 +33,7 @@ class _Told:
     sent: Sequence[int] = ()
     unread: str = ""
     fallback: frozenset[int] = frozenset()
+    dropped: frozenset[int] = frozenset()
     violations: Mapping[int, Sequence[ListedViolation]] = field(default_factory=dict)
 
 
@@ -87,15 +88,16 @@ def _unread(exchange: Exchange, payloads: Sequence[bytes], guard: Guard | None) 
 
 
 def _read(exchange: Exchange, payloads: Sequence[bytes], guard: Guard, headers: Mapping[str, str]) -> _Told:
-    told = _Told(fallback=frozenset(exchange.fallback_rows))
+    told = _Told(fallback=frozenset(exchange.fallback_rows), dropped=frozenset(exchange.dropped_rows))
     request, answer = payloads[0], payloads[1] if len(payloads) > 1 else b""
     hidden_sides = guard.recording.slice_only
     if exchange.request_digest:
         told.unread = "not_kept"
         told.rows = max(exchange.rows, 1) if answer else 1
-        told.sent = [row for row in range(told.rows) if row not in told.fallback]
+        unsent = exchange.left_out_rows or exchange.fallback_rows
+        told.sent = [row for row in range(told.rows) if row not in unsent]
     else:
-        body = decode_body(request, headers.get("content-encoding", ""))
+        body = decode_body(request, headers.get("content-encoding", ""), guard.max_decoded_bytes)
         raw = guard.codec.read_request(body, headers.get)
         told.rows = raw.count
         told.features = _by_row(raw, hidden_sides)
@@ -123,7 +125,7 @@ def _edited(
     """Features as the model saw them: the body with the edits made to it."""
     spans = [Span(edit.start, edit.end, edit.data) for edit in exchange.request_edits]
     seen = guard.codec.read_request(splice(body, spans), headers.get)
-    told.sent = _sent_rows(exchange, guard, raw, seen.count)
+    told.sent = _sent_rows(exchange, raw, seen.count)
     before, after = told.features, _by_row(seen, left_out)
     features = list(before)
     raws: list[Mapping[str, Value]] = [{} for _ in before]
@@ -142,16 +144,12 @@ def _edited(
     told.features, told.raw, told.changed = features, raws, frozenset(changed)
 
 
-def _sent_rows(exchange: Exchange, guard: Guard, raw: Rows, seen: int) -> Sequence[int]:
+def _sent_rows(exchange: Exchange, raw: Rows, seen: int) -> Sequence[int]:
     """Which rows of the request are left in the edited body."""
     if seen == raw.count:
         return range(raw.count)
-    dropped = frozenset(exchange.fallback_rows)
-    if raw.count - len(dropped) != seen:  # rows of the answer fell back as well: ask again which ones were not sent
-        now_seconds = exchange.started_unix_ns / 1e9
-        verdict = guard.contract.judge_request(raw, caller=exchange.caller, now_seconds=now_seconds)
-        dropped = frozenset(verdict.fallback_rows)
-    return [row for row in range(raw.count) if row not in dropped][:seen]
+    unsent = frozenset(exchange.left_out_rows)
+    return [row for row in range(raw.count) if row not in unsent][:seen]
 
 
 def _answered(exchange: Exchange, guard: Guard, answer: bytes, told: _Told) -> None:
@@ -165,10 +163,11 @@ def _answered(exchange: Exchange, guard: Guard, answer: bytes, told: _Told) -> N
         return
     if not answer or not 200 <= exchange.upstream_status < 300:
         return
-    plain_answer = decode_body(answer, dict(exchange.response_headers).get("content-encoding", ""))
+    coding = dict(exchange.response_headers).get("content-encoding", "")
+    plain_answer = decode_body(answer, coding, guard.max_decoded_bytes)
     reply = _read_reply(guard, plain_answer)
     by_row = _by_row(reply)
-    if not told.features and not exchange.fallback_rows and exchange.rows in (0, reply.count):
+    if not told.features and not told.fallback and not told.dropped and exchange.rows in (0, reply.count):
         told.rows = reply.count  # the request was not kept: the answer says how many rows there were
         told.sent = range(reply.count)
         told.predictions, told.delivered = [{}] * told.rows, [None] * told.rows
@@ -184,17 +183,28 @@ def _answered(exchange: Exchange, guard: Guard, answer: bytes, told: _Told) -> N
     final = predictions
     if exchange.response_edits:
         spans = [Span(edit.start, edit.end, edit.data) for edit in exchange.response_edits]
-        edited = _by_row(_read_reply(guard, splice(plain_answer, spans)))
+        edited = _by_row(_read_reply(guard, splice(plain_answer, spans), exchange.dropped_rows))
         final = edited if len(edited) == told.rows else predictions
+        repaired = {row for row in told.sent if not _alike(predictions[row], final[row])}
+        told.changed |= repaired - told.fallback - told.dropped
     told.delivered = [
-        fallback if row in told.fallback and not exchange.response_edits else final[row] for row in range(told.rows)
+        None
+        if row in told.dropped
+        else fallback
+        if row in told.fallback and not exchange.response_edits
+        else final[row]
+        for row in range(told.rows)
     ]
 
 
-def _read_reply(guard: Guard, body: bytes) -> Rows:
+def _alike(old: Mapping[str, Value], new: Mapping[str, Value]) -> bool:
+    return old.keys() == new.keys() and all(_same(value, new[name]) for name, value in old.items())
+
+
+def _read_reply(guard: Guard, body: bytes, null_rows: Collection[int] = ()) -> Rows:
     """Every output, also those that the policy does not name: under the protocol's own name for them."""
     codec: Any = guard.codec
-    rows = guard.codec.read_reply(body)
+    rows = guard.codec.read_reply(body, null_rows)
     named: tuple[str, ...] | None = getattr(codec, "predictions", None)
     if named is None or getattr(codec, "mapped", None):
         return rows
@@ -203,7 +213,7 @@ def _read_reply(guard: Guard, body: bytes) -> Rows:
         return rows
     try:
         wider = replace(codec, predictions=(*named, *more) or (_UNNAMED,))
-        found: Rows = wider.read_reply(body)
+        found: Rows = wider.read_reply(body, null_rows)
     except WireError:
         return rows
     return found if found.count == rows.count or not named else rows
@@ -232,6 +242,7 @@ def _row(exchange: Exchange, read: Read, guard: Guard | None, told: _Told, index
     entity = features.get(recording.entity) if recording is not None and recording.entity else None
     label_value = features.get(recording.label_key) if recording is not None and recording.label_key else None
     first_byte = exchange.first_byte_ns
+    enforcing = exchange.mode == "enforce"
     identity = guard.identity if guard is not None and exchange.policy_digest else None
     return Prediction(
         prediction_id=exchange.prediction_id,
@@ -258,7 +269,10 @@ def _row(exchange: Exchange, read: Read, guard: Guard | None, told: _Told, index
         coin_id=exchange.coin_id,
         delivered=_hide(delivered, hidden, key) if delivered is not None else None,
         verdict=_verdict(exchange, index, told, bool(violations)),
-        violations=[RowViolation(item.code, _safe(item.feature), item.applied) for item in violations],
+        violations=[
+            RowViolation(item.code, _safe(item.feature), item.applied, enforcing and item.enforced)
+            for item in violations
+        ],
         features=_hide(features, hidden, key),
         raw_features=_hide(raw, hidden, key),
         prediction=_hide(told.predictions[index], hidden, key) if told.predictions else {},
@@ -289,10 +303,13 @@ def _by_place(exchange: Exchange, told: _Told) -> dict[int, list[ListedViolation
 
 
 def _verdict(exchange: Exchange, index: int, told: _Told, violated: bool) -> str:
-    """The row's own: in a batch that fell back or was repaired, other rows may be fine."""
+    """The row's own: in a batch that lost rows, fell back or was repaired, other rows may be fine."""
     outcome = exchange.verdict
-    if told.rows == 1 or outcome not in (Outcome.FALLBACK, Outcome.REPAIRED, Outcome.OBSERVED):
+    whole = outcome not in (Outcome.FALLBACK, Outcome.REPAIRED, Outcome.OBSERVED) and not told.dropped
+    if told.rows == 1 or whole:
         return outcome
+    if index in told.dropped:
+        return Outcome.REJECTED.value
     if index in told.fallback:
         return Outcome.FALLBACK.value
     if index in told.changed:

@@ -27,7 +27,8 @@ class RowViolation(msgspec.Struct, frozen=True):
 
     code: str
     feature: str
-    applied: str
+    applied: str  # the action that the policy asks for
+    enforced: bool = False  # whether it was acted upon: not while the contract, or this check alone, observes
 
 
 class Latency(msgspec.Struct, frozen=True):

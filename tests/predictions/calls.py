@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from sidecar.exchange import Edit, Exchange, Kind, ListedViolation, encode
+from sidecar.gateway.record import in_request
 from sidecar.guard import Guard, Judged
 from sidecar.journal import Read
-from sidecar.verdict import Outcome, Violation
+from sidecar.verdict import Violation
 
 START = 1_767_323_045_123_456_789  # 2026-01-02T03:04:05.123456789Z
 _RANK = ("ok", "observed", "repaired", "unchecked", "fallback", "rejected")
@@ -44,23 +45,27 @@ def judged_call(
     now = (START + number * 10**9) / 1e9
     asked = guard.judge_request(request, "", lambda name: None, "mobile", now)
     outcome, status, fallback_rows = asked.verdict.outcome, 200, asked.verdict.fallback_rows
+    dropped_rows = asked.verdict.dropped_rows
+    left_out = tuple(sorted(fallback_rows + dropped_rows))
     answered: Judged | None = None
     upstream_status = 0
-    all_fall_back = outcome is Outcome.FALLBACK and len(fallback_rows) >= asked.rows
-    if outcome is Outcome.REJECTED:
+    nothing_to_send = bool(left_out) and len(left_out) >= asked.rows
+    if asked.verdict.refused:
         status = 422
-    elif not all_fall_back and reply is not None:
+    elif not nothing_to_send and reply is not None:
         upstream_status = 200
-        sent = asked.rows - len(fallback_rows)
-        answered = guard.judge_reply(reply, "", "mobile", now, sent_rows=sent, fallback_rows=fallback_rows)
-        positions = [row for row in range(asked.rows) if row not in fallback_rows]
-        fell_back = {positions[row] for row in answered.verdict.fallback_rows}
-        fallback_rows = tuple(sorted({*fallback_rows, *fell_back}))
+        sent = asked.rows - len(left_out)
+        answered = guard.judge_reply(
+            reply, "", "mobile", now, sent_rows=sent, fallback_rows=fallback_rows, dropped_rows=dropped_rows
+        )
+        found = in_request(answered.verdict, asked.rows, left_out)
+        fallback_rows = tuple(sorted({*fallback_rows, *found.fallback_rows}))
+        dropped_rows = tuple(sorted({*dropped_rows, *found.dropped_rows}))
         outcome = max(outcome, answered.verdict.outcome, key=_RANK.index)
-        status = 502 if outcome is Outcome.REJECTED else 200
-    elif reply is None and not all_fall_back:
+        status = 502 if answered.verdict.refused else 200
+    elif reply is None and not nothing_to_send:
         status = 502
-    found = [*asked.verdict.violations, *(answered.verdict.violations if answered else ())]
+    listed = [*asked.verdict.violations, *(answered.verdict.violations if answered else ())]
     record = exchange(
         number,
         policy_digest=guard.identity.digest,
@@ -69,11 +74,13 @@ def judged_call(
         rows=asked.rows,
         status=status,
         upstream_status=upstream_status,
-        violations=tuple(map(_listed, found)),
-        violations_total=len(found),
+        violations=tuple(map(_listed, listed)),
+        violations_total=len(listed),
         request_edits=tuple(Edit(*span) for span in asked.edits),
         response_edits=tuple(Edit(*span) for span in answered.edits) if answered else (),
         fallback_rows=fallback_rows,
+        dropped_rows=dropped_rows,
+        left_out_rows=left_out,
         **other,
     )
     return record, (request, reply if upstream_status and reply is not None else b"")
@@ -81,4 +88,4 @@ def judged_call(
 
 def _listed(item: Violation) -> ListedViolation:
     side = "output" if item.code.startswith("prediction.") else "input"
-    return ListedViolation(item.code, item.feature, item.row, item.applied.value, side)
+    return ListedViolation(item.code, item.feature, item.row, item.applied.value, side, item.enforced)
