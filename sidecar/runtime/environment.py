@@ -74,7 +74,7 @@ def check_environment(
     chosen_by: str,
     environ: Mapping[str, str],
     labels: Mapping[str, str],
-    upstream: str,
+    upstreams: Iterable[str],
 ) -> EnvironmentCheck:
     """`chosen` is the setting `environment`, `chosen_by` names where it came from (`--environment` or the variable)."""
     known = frozenset(file_environments)
@@ -97,8 +97,7 @@ def check_environment(
     namespace = environ.get("POD_NAMESPACE", "")
     if namespace:
         facts.append(_by_words("the pod's namespace", namespace, claimed, named))
-    host = _namespace_of(upstream)
-    if host:
+    for host in dict.fromkeys(filter(None, map(_namespace_of, upstreams))):
         facts.append(_by_words("the upstream's namespace", host, claimed, named))
     return EnvironmentCheck(claimed, source, tuple(facts))
 

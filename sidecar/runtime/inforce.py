@@ -114,7 +114,7 @@ class InForce:
             chosen_by="SIDECAR_ENVIRONMENT" if by_variable else "--environment",
             environ=environ,
             labels=parse_labels(labels),
-            upstream=loaded.upstream,
+            upstreams=[loaded.upstream, *(policy.upstream for policy in loaded.policies or ())],
         )
 
     def _accept(self, loaded: LoadResult) -> None:

@@ -13,6 +13,7 @@ def check(
     by: str = "--environment",
     overrides: tuple[str, ...] = (),
     upstream: str = "http://127.0.0.1:8080",
+    of_a_policy: str = "",
     labels: dict[str, str] | None = None,
     **environ: str,
 ) -> EnvironmentCheck:
@@ -23,7 +24,7 @@ def check(
         chosen_by=by,
         environ=environ,
         labels=labels or {},
-        upstream=upstream,
+        upstreams=[upstream, of_a_policy],
     )
 
 
@@ -43,6 +44,7 @@ def check(
         ("mismatch", {"claim": "blue", "overrides": ("green",), "POD_NAMESPACE": "team-green"}),
         ("mismatch", {"claim": "production", "upstream": "http://credit.staging.svc.cluster.local:80"}),
         ("match", {"claim": "production", "upstream": "http://credit.prod.svc:80"}),
+        ("mismatch", {"claim": "production", "of_a_policy": "http://credit.staging.svc.cluster.local:80"}),
         # one that disagrees is enough
         ("mismatch", {"claim": "production", "POD_NAMESPACE": "prod", "labels": {"env": "test"}}),
         # chosen from the files' own overrides: the flag is the claim, and is not its own witness
