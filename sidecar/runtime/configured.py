@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ..policy import Platform, Policy
 from ..policy.platform import Archive
+from ..policy.urls import allowed, host_of
 
 DEFAULT_ARCHIVE: Final = Archive(to="archive", max_bytes=5 * 2**30)
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -49,6 +50,11 @@ def _why_not(kind: str, platform: Platform, policies: Sequence[Policy], environ:
             return "OTEL_SDK_DISABLED is true"
         if platform.trace.to is None and not any(environ.get(name) for name in ENDPOINTS):
             return f"no collector is named: say `trace: {{to: URL}}` or set {ENDPOINTS[-1]}"
+        if platform.trace.to is None and platform.hosts is not None:
+            name = next(name for name in ENDPOINTS if environ.get(name))
+            host = host_of(environ[name])
+            if not allowed(host, platform.hosts):
+                return f"the host {host!r} of {name} is not in `hosts:`"
     if kind == "archive" and platform.archive is None and find_spec("pyarrow") is None:
         return "pyarrow is not installed: pip install 'sidecar-guard[archive]'"
     if kind == "access" and access in ("", "off"):

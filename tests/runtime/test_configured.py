@@ -38,6 +38,15 @@ def test_a_collector_may_be_named_by_the_platform_and_switched_off_by_the_enviro
     assert "OTEL_SDK_DISABLED" in idle["traces"]
 
 
+def test_a_collector_named_by_the_environment_must_be_on_the_list_of_hosts() -> None:
+    listed = Platform(hosts=("127.0.0.1", "*.mon.svc"))
+    for name in ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        assert "traces" in configured(KINDS, listed, (), {name: "http://otel.mon.svc:4318"})[0]
+        running, idle = configured(KINDS, listed, (), {name: "http://elsewhere:4318"})
+        assert "traces" not in running
+        assert idle["traces"] == f"the host 'elsewhere' of {name} is not in `hosts:`"
+
+
 def test_access_lines_are_written_where_somebody_asked_for_them() -> None:
     assert configured(("access",), Platform(), (), {}, "stderr")[0] == {"access": "stderr"}
     for nobody in ("", "off"):
