@@ -222,8 +222,11 @@ class JudgedCall(HeldBody):
         self._answered(head, judged.model_version, judged.body)
 
     def _answered(self, head: AnswerHead, version: str, body: bytes) -> None:
+        source = "body"
+        if not version and head.ours:
+            version, source = record.stated_version(head.lines), "header"
         if version:
-            self.model_version, self.version_source = version, "body"
+            self.model_version, self.version_source = version, source
             pinned = self.judge.identity.model_versions
             problem = self.gateway.wrong_version(self.judge, version) if pinned and version not in pinned else None
             if problem is not None:

@@ -83,6 +83,12 @@ def stamps(call: Call, *, pending: bool) -> bytes:
     return lines if gateway.stamps_all else _only(lines, gateway.settings.stamps)
 
 
+def stated_version(lines: list[bytes]) -> str:
+    """The model's version as a header of the answer states it, where its body does not; "" for none, or two."""
+    found = [line for line in lines if folded(line.partition(b":")[0]) == b"x-model-version"]
+    return found[0].partition(b":")[2].strip().decode("latin-1")[:200] if len(found) == 1 else ""
+
+
 def without(lines: list[bytes], stamps: bytes) -> list[bytes]:
     """The server's lines without the names that we state ourselves; Server-Timing is a list and both go on."""
     names = {line.partition(b":")[0] for line in stamps.splitlines()} - {b"server-timing"}

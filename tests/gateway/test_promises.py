@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -357,6 +358,25 @@ async def test_identity_a_wrong_version_stops_the_policy(tmp_path: Path) -> None
         world.upstream.default = replies(answer(scores(0.5, model_version="14")))
         assert (await world.ask(request(INFER, CLEAN))).status == 200
         assert [exchange.version_source for exchange in world.exchanges()][:2] == ["body", "body"]
+
+
+async def test_identity_a_version_stated_in_a_header_alone_counts(tmp_path: Path) -> None:
+    def stated(version: bytes, **body: Any) -> bytes:
+        json = (b"Content-Type", b"application/json")
+        return answer(scores(0.5, **body), headers=(json, (b"X-Model-Version", version)))
+
+    pinned = renamed(credit(tmp_path), model_versions=("14",))
+    async with running(tmp_path, default=replies(stated(b"14")), guards=[pinned]) as world:
+        found = await world.ask(request(INFER, CLEAN))
+        assert (found.status, found.values("x-model-version")) == (200, ["14"])
+        world.upstream.default = replies(stated(b"15", model_version="14"))
+        assert (await world.ask(request(INFER, CLEAN))).value("x-model-version") == "14", "the body is the model's own"
+        world.upstream.default = replies(stated(b"15"))
+        refused = await world.ask(request(INFER, CLEAN, b"Accept: application/problem+json"))
+        assert (refused.status, refused.json()["type"]) == (503, "urn:sidecar:problem:model-identity-mismatch")
+        exchanges = world.exchanges()
+        assert [exchange.version_source for exchange in exchanges] == ["header", "body", "header"]
+        assert [exchange.model_version for exchange in exchanges] == ["14", "14", "15"]
 
 
 async def test_a_wrong_environment_stops_every_enforcing_policy(tmp_path: Path) -> None:
