@@ -214,6 +214,7 @@ class JudgedCall(HeldBody):
         if reply.refused:
             self.model_version = judged.model_version
             if not self._may_fall_back("contract"):
+                self.dropped_rows = ()  # all are refused
                 self.refuse(respond.output_problem(self.judge, judged))
             return
         self.fallback_rows = tuple(sorted({*self.fallback_rows, *reply.fallback_rows}))
