@@ -21,6 +21,8 @@ COMMANDS: Final = {
     "serve": "run the proxy in front of a model",
     "observe": "read a gateway's journal: archive, series, spans, shadow, the admin page",
     "check": "find every problem of a policy at once",
+    "test": "unit tests of policies, and which of their checks the tests exercise",
+    "probe": "rows from the contract against a live model",
     "status": "what a running sidecar is doing",
     "explain": "one prediction's whole story",
     "find": "predictions by condition",
@@ -35,6 +37,7 @@ _EXAMPLES: Final = """examples:
   sidecar serve --upstream http://127.0.0.1:8080                    observe only: record, enforce nothing
   sidecar serve --upstream http://127.0.0.1:8080 --policy credit.yaml
   sidecar check credit.yaml
+  sidecar test policies/
   sidecar status
   sidecar explain PREDICTION_ID
   sidecar find 'verdict == "rejected" and age > 120' --since 2h
