@@ -14,6 +14,7 @@ from typing import Final
 
 from sidecar.cli import COMMANDS
 from sidecar.policy import Policy
+from sidecar.policy.codes import CODES, anchor
 from sidecar.policy.platform import Platform
 from sidecar.runtime.settings import SETTINGS
 from sidecar.telemetry.events import LOG_EVENTS
@@ -83,6 +84,12 @@ def policy_keys() -> str:
     return "\n\n".join(parts)
 
 
+def findings() -> str:
+    """Every code that a finding of `check` can have."""
+    rows = [(f'<a id="{anchor(code)}"></a>`{code}`', means, mend) for code, (means, mend) in sorted(CODES.items())]
+    return table(("code", "means", "mend"), rows)
+
+
 def spans() -> str:
     """Every attribute of the spans."""
     return table(("attribute", "span", "what"), [(f"`{name}`", on, what) for name, (on, what) in ATTRIBUTES.items()])
@@ -102,6 +109,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "chart-values": chart_values,
     "commands": commands,
     "events": events,
+    "findings": findings,
     "flags": flags,
     "metrics": metrics,
     "policy-keys": policy_keys,

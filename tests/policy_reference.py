@@ -6,39 +6,20 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from sidecar.policy import codes
+
 Schema = dict[str, Any]
 Row = tuple[str, str, str]
 
 
 def sections(schema: Schema, seen: set[str]) -> Iterator[tuple[str, str, list[Row]]]:
     """(path, sentence, rows) of each section, outermost first; one that was in `seen` is not told again."""
-    waiting = [("", reference) for _, reference in references(schema)]
-    while waiting:
-        path, name = waiting.pop(0)
-        if name in seen:
-            continue
-        seen.add(name)
+    for path, name in codes.sections(schema):
         section = schema["definitions"][name]
         rows = list(_rows(section))
-        if rows:
+        if name not in seen and rows:
             yield path, section.get("description", ""), rows
-        for suffix, inner in references(section):
-            waiting.append((f"{path}{suffix}".lstrip("."), inner))
-
-
-def references(schema: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """(path below here, definition) of each section a schema points at: `.key`, `[]` of lists, `.NAME` of maps."""
-    if not isinstance(schema, dict):
-        return
-    if "$ref" in schema:
-        yield path, schema["$ref"].rpartition("/")[2]
-    for name, inner in schema.get("properties", {}).items():
-        yield from references(inner, f"{path}.{name}")
-    yield from references(schema.get("items"), f"{path}[]")
-    yield from references(schema.get("additionalProperties"), f"{path}.NAME")
-    for word in ("anyOf", "allOf"):
-        for inner in schema.get(word, ()):
-            yield from references(inner.get("then", inner), path)
+        seen.add(name)
 
 
 def _rows(section: Schema) -> Iterator[Row]:

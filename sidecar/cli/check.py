@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..policy import Loaded, digest, load
+from ..policy.codes import see
 from ..yamldoc import Finding, write
 
 EPILOG = """examples:
@@ -88,13 +89,14 @@ def as_json(findings: tuple[Finding, ...]) -> str:
 
 
 def as_text(loaded: Loaded) -> str:
-    """One finding a line, its hint below, a summary at the end."""
+    """One finding a line, its hint and where it is documented below, a summary at the end."""
     lines = []
     for finding in loaded.findings:
         place = f"{finding.file}:{finding.line}:{finding.column}" if finding.line else finding.file
         lines.append(f"{place}: {finding.severity}[{finding.code}]: {finding.message}")
         if finding.hint:
             lines.append(f"    hint: {finding.hint}")
+        lines.append(f"    see: {see(finding)}")
     counts = [_count(loaded.documents, "document"), _count(loaded.errors, "error"), _count(loaded.warnings, "warning")]
     verdict = "not good" if loaded.errors else "good"
     lines.append(f"{', '.join(counts)}: {verdict}")

@@ -50,12 +50,13 @@ def test_ten_mistakes_are_ten_findings_each_with_its_place(tmp_path: Path, capsy
         assert finding["column"] >= 1
 
 
-def test_text_is_one_line_a_finding_a_hint_and_a_summary(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_text_is_a_finding_its_hint_and_where_to_read_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = file(tmp_path, GOOD + "contrct: {}\n")
     assert main(["check", path]) == 1
     assert capsys.readouterr().out.splitlines() == [
         f"{path}:4:1: error[key.unknown]: the document has no key `contrct`",
         "    hint: did you mean `contract`?",
+        "    see: policies/README.md#finding-key-unknown",
         "1 document, 1 error, 0 warnings: not good",
     ]
 
