@@ -20,7 +20,7 @@ import msgspec
 
 from ..errors import RuntimeSetupError
 from ..journal import Cursor
-from ..predictions import moment
+from ..predictions import Opened, moment
 from .layout import MANIFESTS, Partition, file_name, safe
 from .manifest import (
     Intent,
@@ -38,9 +38,9 @@ from .manifest import (
 
 
 class Part(msgspec.Struct):
-    """What goes into one file: Arrow tables, and the times of their rows."""
+    """What goes into one file: `tables.RowGroups`, how many rows, and their times."""
 
-    tables: list[Any]
+    groups: Any
     rows: int = 0
     first_unix_ns: int = 0
     last_unix_ns: int = 0
@@ -52,6 +52,7 @@ class Store:
     def __init__(self, root: Path, replica: str, clock_ns: Callable[[], int]) -> None:
         self.root = root
         self.cursor = Cursor()
+        self.opened: tuple[Opened, ...] = ()  # of the last commit
         self._replica = replica
         self._clock_ns = clock_ns
         self._sequence = 0
@@ -81,6 +82,7 @@ class Store:
         if self._manifests:
             self._sequence = max(self._manifests)
             self.cursor = Cursor.from_plain(self._manifests[self._sequence].until)
+            self.opened = self._manifests[self._sequence].opened
         self._recover()
         return self.cursor
 
@@ -91,11 +93,13 @@ class Store:
             self._release()
             self._at_work.release()
 
-    def commit(self, parts: Mapping[Partition, Part], spans: Sequence[Span], until: Cursor) -> None:
+    def commit(
+        self, parts: Mapping[Partition, Part], spans: Sequence[Span], until: Cursor, opened: Sequence[Opened] = ()
+    ) -> None:
         """All or nothing. OSError when the disk refuses: nothing of it is there then."""
         with self._at_work:
             try:
-                for _ in self.steps(parts, spans, until):
+                for _ in self.steps(parts, spans, until, opened):
                     pass
             except OSError:
                 with suppress(OSError):
@@ -106,11 +110,9 @@ class Store:
                     self._release()
 
     def steps(
-        self, parts: Mapping[Partition, Part], spans: Sequence[Span], until: Cursor
+        self, parts: Mapping[Partition, Part], spans: Sequence[Span], until: Cursor, opened: Sequence[Opened] = ()
     ) -> Generator[str, None, None]:
         """The commit; each item is a step that has been done and may be the last one."""
-        from .tables import ROW_TYPES, write_parquet
-
         sequence = self._sequence + 1
         name = file_name(self._replica, sequence)
         paths = {partition: f"{partition.folder}/{name}" for partition in parts}
@@ -125,7 +127,7 @@ class Store:
             path = self.root / paths[partition]
             make_folder(path.parent)
             beside = _beside(path)
-            size = write_parquet(beside, part.tables, ROW_TYPES[partition.data_set])
+            size = part.groups.write(beside)
             yield f"written {path.name}"
             beside.replace(path)
             sync_folder(path.parent)
@@ -142,6 +144,7 @@ class Store:
             files=tuple(written),
             written_unix_ns=now,
             day=(moment(latest) or "9999-12-31")[:10],
+            opened=tuple(opened),
         )
         write_whole(manifest_path(self.root, manifest), msgspec.json.encode(manifest))
         self._sequence, self.cursor = sequence, until

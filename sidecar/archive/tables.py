@@ -22,10 +22,15 @@ try:
 except ImportError:
     raise RuntimeSetupError("the archive needs pyarrow; run: pip install 'sidecar-guard[archive]'") from None
 
+# Arrow's own allocators keep what a commit has let go of: measured, 40 MiB at 5,000 rows/s for no more speed
+if "ARROW_DEFAULT_MEMORY_POOL" not in os.environ:
+    pa.set_memory_pool(pa.system_memory_pool())
+
 Row = Prediction | OutcomeRow | ShadowRow | ControlRow
 R = TypeVar("R", bound=msgspec.Struct)
 
 ROW_GROUP_ROWS: Final = 64 * 1024
+GROUP_BYTES: Final = 8 * 1024 * 1024  # of Arrow: some 13,000 rows
 _TEXT, _WHOLE, _REAL, _TRUTH = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 _TIME: Final = pa.timestamp("us", tz="UTC")
 
@@ -45,7 +50,8 @@ _COLUMNS: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
         "policy": _struct(name=_TEXT, version=_TEXT, digest=_TEXT), "environment": _TEXT, "replica": _TEXT,
         "arm": _TEXT, "exposed": _TRUTH, "propensity": _REAL, "coin_id": _TEXT, "delivered": "json",
         "perturbation": "json", "weight": _REAL, "verdict": _TEXT,
-        "violations": pa.list_(_struct(code=_TEXT, feature=_TEXT, applied=_TEXT)), "features": "json",
+        "violations": pa.list_(_struct(code=_TEXT, feature=_TEXT, applied=_TEXT, enforced=_TRUTH)),
+        "features": "json",
         "raw_features": "json", "prediction": "json", "status": _WHOLE,
         "latency_ms": _struct(total=_REAL, contract=_REAL, upstream=_REAL, first_byte=_REAL), "trace_id": _TEXT,
         "span_id": _TEXT, "slices": "json", "unread": _TEXT, "story": _STORY, "join_key": _TEXT,
@@ -120,15 +126,51 @@ def from_table(table: Any, kind: type[R]) -> Iterator[R]:
             yield msgspec.convert(record, kind)
 
 
-def write_parquet(path: Path, tables: Iterable[Any], kind: type[msgspec.Struct]) -> int:
-    """All tables as one file, synced; its size. OSError when the disk refuses."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        with pq.ParquetWriter(file, schema_of(kind), compression="zstd") as writer:
-            writer.write_table(pa.concat_tables(list(tables)), row_group_size=ROW_GROUP_ROWS)
-        file.flush()
-        os.fsync(file.fileno())
-        return file.tell()
+class RowGroups:
+    """Rows of one kind on their way into one file: Arrow until there are enough for a row group, then Parquet in
+    memory, which takes a tenth. So what waits for a commit is small, and a commit only writes bytes."""
+
+    def __init__(self, kind: type[msgspec.Struct]) -> None:
+        self._kind = kind
+        self._tables: list[Any] = []
+        self._arrow_bytes = 0
+        self._sink = pa.BufferOutputStream()
+        self._writer: Any = None
+
+    @property
+    def nbytes(self) -> int:
+        """What is held, encoded or not."""
+        return self._arrow_bytes + (int(self._sink.tell()) if self._writer is not None else 0)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to `encode`."""
+        return self._arrow_bytes >= GROUP_BYTES
+
+    def add(self, rows: Sequence[msgspec.Struct]) -> None:
+        """Take rows."""
+        table = to_table(rows, self._kind)
+        self._tables.append(table)
+        self._arrow_bytes += table.nbytes
+
+    def encode(self) -> None:
+        """Make a row group of what is held as Arrow. Some 100 ms outside of the interpreter's lock."""
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._sink, schema_of(self._kind), compression="zstd")
+        if self._tables:
+            self._writer.write_table(pa.concat_tables(self._tables), row_group_size=ROW_GROUP_ROWS)
+            self._tables, self._arrow_bytes = [], 0
+
+    def write(self, path: Path) -> int:
+        """All of it as one file, synced; its size. OSError when the disk refuses. Nothing can be added any more."""
+        self.encode()
+        self._writer.close()
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(self._sink.getvalue())
+            file.flush()
+            os.fsync(file.fileno())
+            return file.tell()
 
 
 def write_rows(path: Path, chunks: Iterable[Sequence[Prediction]]) -> None:

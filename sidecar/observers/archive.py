@@ -26,7 +26,7 @@ from .base import Context
 
 CHUNK_ROWS: Final = 500  # rows become Arrow columns in chunks: a tenth of the memory, milliseconds each
 COMMIT_ROWS: Final = 100_000
-COMMIT_BYTES: Final = 64 * 1024 * 1024
+COMMIT_BYTES: Final = 32 * 1024 * 1024
 _UNREMARKABLE: Final = frozenset({"ok", ""})
 
 
@@ -35,7 +35,7 @@ class Archive:
 
     kind: ClassVar[str] = "archive"
     kinds: ClassVar[frozenset[Kind]] = frozenset(
-        {Kind.EXCHANGE, Kind.CLOSE, Kind.FEEDBACK, Kind.POLICY, Kind.SHADOW, Kind.TRANSITION, Kind.GAP}
+        {Kind.EXCHANGE, Kind.OPEN, Kind.CLOSE, Kind.FEEDBACK, Kind.POLICY, Kind.SHADOW, Kind.TRANSITION, Kind.GAP}
     )
 
     def __init__(self, context: Context) -> None:
@@ -50,6 +50,7 @@ class Archive:
         except ValueError as error:
             raise RuntimeSetupError(str(error)) from None
         self._store: Store | None = None
+        self._streams = OpenStreams()
         self._forget()
 
     async def open(self) -> Cursor:
@@ -63,7 +64,9 @@ class Archive:
 
         self._tables = tables
         self._store = Store(self._root, archiver_name(self._context.data, self._context.replica), time.time_ns)
-        return self._store.open()
+        cursor = self._store.open()
+        self._streams = OpenStreams(self._store.opened)
+        return cursor
 
     @property
     def store(self) -> Store:
@@ -75,6 +78,10 @@ class Archive:
         """Rows into columns. Commits by itself when they take too much memory."""
         for read in batch:
             self._take(read)
+        for part in [part for part in self._parts.values() if part.groups.full]:
+            before = part.groups.nbytes
+            await asyncio.to_thread(part.groups.encode)
+            self._bytes += part.groups.nbytes - before
         if self._rows >= COMMIT_ROWS or self._bytes >= COMMIT_BYTES:
             await self._commit(self._cursor)
 
@@ -115,6 +122,8 @@ class Archive:
 
     def _rows_of(self, read: Read) -> list[tuple[str, msgspec.Struct]]:
         secret = self._context.secret
+        if read.kind in (Kind.OPEN, Kind.CLOSE):
+            self._streams.take(read)
         if read.kind in (Kind.EXCHANGE, Kind.CLOSE):
             exchange = exchange_of(read)
             guard = self._guard(exchange.policy_digest) if exchange is not None else None
@@ -131,7 +140,8 @@ class Archive:
             shadow = shadow_of(read, self._guard(digest), key=secret)
             return [("shadows", shadow)] if shadow is not None else []
         control = control_of(read)
-        return [("control", control)] if control is not None else []
+        cut = [("predictions", interrupted_row(each, self._guard)) for each in self._streams.take(read)]
+        return [*cut, ("control", control)] if control is not None else []
 
     def _guard(self, digest: str) -> Guard | None:
         return self._context.book.guard(digest) if digest else None
@@ -142,7 +152,9 @@ class Archive:
         partition = Partition(data_set, tuple(self._levels(data_set, row)))
         part = self._parts.get(partition)
         if part is None:
-            part = self._parts[partition] = Part([], 0, unix_ns, unix_ns)
+            part = self._parts[partition] = Part(
+                self._tables.RowGroups(self._tables.ROW_TYPES[data_set]), 0, unix_ns, unix_ns
+            )
         part.rows += 1
         part.first_unix_ns = min(part.first_unix_ns, unix_ns)
         part.last_unix_ns = max(part.last_unix_ns, unix_ns)
@@ -177,9 +189,10 @@ class Archive:
     def _columns(self, partition: Partition, pending: list[msgspec.Struct]) -> None:
         if not pending:
             return
-        table = self._tables.to_table(pending, self._tables.ROW_TYPES[partition.data_set])
-        self._parts[partition].tables.append(table)
-        self._bytes += table.nbytes
+        groups = self._parts[partition].groups
+        before = groups.nbytes
+        groups.add(pending)
+        self._bytes += groups.nbytes - before
         pending.clear()
 
     async def _commit(self, until: Cursor) -> None:
@@ -200,7 +213,7 @@ class Archive:
         """In a thread of its own: the loop is others', too."""
         for partition, rows in pending.items():
             if rows:
-                parts[partition].tables.append(self._tables.to_table(rows, self._tables.ROW_TYPES[partition.data_set]))
+                parts[partition].groups.add(rows)
         self.store.commit(parts, spans, until)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from sidecar.archive import Partition, Span
 from sidecar.archive.store import Part, Store
-from sidecar.archive.tables import to_table
+from sidecar.archive.tables import RowGroups
 from sidecar.errors import JournalError, RuntimeSetupError
 from sidecar.journal import Cursor, Reader
 from sidecar.observers.archive import Archive
@@ -219,7 +219,8 @@ def test_two_archivers_of_one_name_do_not_share_a_folder(tmp_path: Path) -> None
 def test_one_that_is_let_go_while_it_writes_keeps_its_lock_until_it_is_done(tmp_path: Path) -> None:
     store = Store(tmp_path, "a", time.time_ns)
     store.open()
-    part = Part([to_table([Prediction(prediction_id="p")], Prediction)], 1)
+    part = Part(RowGroups(Prediction), 1)
+    part.groups.add([Prediction(prediction_id="p")])
     steps = store.steps({Partition("predictions", ()): part}, (), Cursor())
     with store._at_work:
         next(steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sidecar.archive.tables import ROW_TYPES, from_table, read_parquet, schema_of, to_table, write_parquet
+from sidecar.archive.tables import ROW_TYPES, RowGroups, from_table, read_parquet, schema_of, to_table
 from sidecar.predictions import OutcomeRow, Prediction, plain, restored, to_json, to_record
 from sidecar.predictions.row import Latency, ModelRef, PolicyRef, RowViolation, Story
 from sidecar.rows import MISSING
@@ -57,16 +58,23 @@ def a_row(**other: Any) -> Prediction:
     return Prediction(**(fields | other))
 
 
+def write(path: Path, rows: Sequence[msgspec.Struct], kind: type[msgspec.Struct]) -> None:
+    """One file with these rows."""
+    groups = RowGroups(kind)
+    groups.add(rows)
+    assert groups.write(path) == path.stat().st_size
+
+
 @pytest.mark.parametrize("row", [a_row(), a_row(ts=None, delivered=None, entity=None), Prediction(prediction_id="p")])
 def test_a_row_comes_back(row: Prediction, tmp_path: Path) -> None:
-    write_parquet(tmp_path / "x", [to_table([row], Prediction)], Prediction)
+    write(tmp_path / "x", [row], Prediction)
     (back,) = read_parquet(tmp_path / "x", Prediction)
     assert back == row
     assert to_json(back) == to_json(row)
 
 
 def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
-    write_parquet(tmp_path / "x", [to_table([a_row()], Prediction)], Prediction)
+    write(tmp_path / "x", [a_row()], Prediction)
     assert (tmp_path / "x").stat().st_mode & 0o777 == 0o600
 
 
@@ -87,7 +95,7 @@ def test_columns_of_other_versions_do_no_harm() -> None:
 
 def test_rows_of_one_id_are_found_alone(tmp_path: Path) -> None:
     rows = [a_row(prediction_id=f"p-{number}", request_id=f"r-{number % 2}") for number in range(10)]
-    write_parquet(tmp_path / "x", [to_table(rows, Prediction)], Prediction)
+    write(tmp_path / "x", rows, Prediction)
     assert [row.prediction_id for row in read_parquet(tmp_path / "x", Prediction, about="p-7")] == ["p-7"]
     assert len(list(read_parquet(tmp_path / "x", Prediction, about="r-1"))) == 5
     assert list(read_parquet(tmp_path / "x", Prediction, about="p")) == []
@@ -95,6 +103,22 @@ def test_rows_of_one_id_are_found_alone(tmp_path: Path) -> None:
 
 def test_labels_come_back(tmp_path: Path) -> None:
     row = OutcomeRow(ts="2026-01-02T03:04:05.000001Z", prediction_id="p", label={"float": "nan"}, row=2)
-    write_parquet(tmp_path / "x", [to_table([row], OutcomeRow)], OutcomeRow)
+    write(tmp_path / "x", [row], OutcomeRow)
     assert list(read_parquet(tmp_path / "x", OutcomeRow)) == [row]
     assert to_record(a_row())["label"] is None
+
+
+def test_row_groups_hold_a_fraction_once_they_are_encoded_and_lose_no_row(tmp_path: Path) -> None:
+    rows = [
+        a_row(prediction_id=f"p-{number:05}", features={"age": number, "note": "n" * 200}) for number in range(4000)
+    ]
+    groups = RowGroups(Prediction)
+    for start in range(0, 3500, 500):
+        groups.add(rows[start : start + 500])
+        if start == 1500:
+            before = groups.nbytes
+            groups.encode()
+            assert groups.nbytes < before / 4
+    groups.add(rows[3500:])
+    groups.write(tmp_path / "x")
+    assert list(read_parquet(tmp_path / "x", Prediction)) == rows
