@@ -109,6 +109,8 @@ def _contract(parsed: Parsed[Policy], policy: Policy) -> Iterator[Finding]:
         path = ("contract", *finding.path)
         if any(path[:3] == other[:3] for other in broken):
             continue
+        if finding.code == "personal-data" and finding.path[-1] in policy.capture.hide:
+            continue
         if path[1:2] == ("rules",) and any(str(name) in finding.message for name in features):
             continue
         yield Finding(finding.code, finding.message, finding.hint, finding.severity, path)
