@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from ..contract import Mode
-from ..errors import WireError
 from ..guard import Guard
 from ..policy import Policy
 from ..profiles import Alert, Profile, alerts
 from ..rows import Value
 from ..timestamps import seconds_of
 from .compare import Failure, Seen, compare
+from .compose import CaseError, answer_of, request_of
 from .coverage import Tally
 from .document import Case, Suite
 from .play import Answer, Asked, Played, play
@@ -23,9 +23,8 @@ from .trace import trace
 from .values import row_of, series_of
 from .watching import Watching, watching_of
 
-
-class CaseError(Exception):
-    """A case that cannot be run: its rows have no body in the policy's protocol."""
+_REPAIRS: Final = frozenset({"clamp", "replace", "default", "set_null"})
+_ABSENT: Final = frozenset({"required", "null", "default", "missing_values"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +86,7 @@ def _call(bench: Bench, suite: Suite, case: Case) -> Seen:
     if case.body is not None:
         asked = _asked(suite, case, case.body.encode(), {}, 0.0)
     else:
-        rows = _rows(suite, case)
-        asked = _asked(suite, case, _composed(guard, rows), _headers(guard, rows), 0.0)
+        asked = _asked(suite, case, *request_of(guard, _rows(suite, case)), 0.0)
     played = play(guard, asked, _answer(guard, suite, case))
     bench.tally.add(guard, played)
     return _seen(guard, played)
@@ -120,7 +118,7 @@ def _series(bench: Bench, suite: Suite, case: Case) -> Seen:
     base = _over(row_of(suite.base), {}, case.without)
     for index in range(length):
         row = _over(base, {name: values[index] for name, values in columns.items()}, ())
-        asked = _asked(suite, case, _composed(guard, [row]), _headers(guard, [row]), index * step)
+        asked = _asked(suite, case, *request_of(guard, [row]), index * step)
         played = play(guard, asked, _answer(guard, suite, case))
         bench.tally.add(guard, played)
         (seen, *_) = row_seen(guard, played) or (None,)
@@ -147,9 +145,7 @@ def _watch(guard: Guard, played: Played, watched: Mapping[str, Any], profile: Pr
         for value in played.rows.columns[cell.name]:
             examined, ran = trace(cell, value, now)
             broken = {check for check, _ in examined.broken}
-            absent = any(
-                check.check in ("required", "null", "default", "missing_values") and not check.held for check in ran
-            )
+            absent = any(check.check in _ABSENT and not check.held for check in ran)
             profile.add(
                 cell.name,
                 value,
@@ -158,9 +154,6 @@ def _watch(guard: Guard, played: Played, watched: Mapping[str, Any], profile: Pr
                 unseen="values" in broken,
                 repaired=any(action.value in _REPAIRS for _, action in examined.broken),
             )
-
-
-_REPAIRS = frozenset({"clamp", "replace", "default", "set_null"})
 
 
 # -- the request and the answer
@@ -174,33 +167,6 @@ def _rows(suite: Suite, case: Case) -> list[dict[str, Value]]:
 
 def _over(base: Mapping[str, Value], row: Mapping[str, Value], without: Sequence[str]) -> dict[str, Value]:
     return {name: value for name, value in {**base, **row}.items() if name not in without}
-
-
-def _composed(guard: Guard, rows: Sequence[Mapping[str, Value]]) -> bytes:
-    try:
-        return guard.codec.compose_request(rows)
-    except (ValueError, WireError) as error:
-        raise CaseError(f"no {guard.identity.protocol} body can hold this: {error}") from None
-
-
-def _headers(guard: Guard, rows: Sequence[Mapping[str, Value]]) -> dict[str, str]:
-    """Features that come from headers are told there; one request has one of each."""
-    headers: dict[str, str] = {}
-    for name, source in guard.contract.features.items():
-        if not source.lower().startswith("header:"):
-            continue
-        values = {_spelled(row[name]) for row in rows if name in row}
-        if len(values) > 1:
-            raise CaseError(f"`{name}` is a header: one request cannot say {' and '.join(sorted(values))}")
-        if values:
-            headers[source.partition(":")[2].strip().lower()] = values.pop()
-    return headers
-
-
-def _spelled(value: Value) -> str:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _asked(suite: Suite, case: Case, body: bytes, headers: Mapping[str, str], after_seconds: float) -> Asked:
@@ -218,16 +184,10 @@ def _answer(guard: Guard, suite: Suite, case: Case) -> Answer | None:
     told = case.prediction if case.prediction is not None else suite.prediction
     if case.predictions is None and told is None:
         return None
-    name = guard.identity.model_name
 
     def compose(sent: bytes, count: int) -> bytes:
         if case.predictions is not None:
-            rows: list[Mapping[str, Value]] = [row_of(prediction) for prediction in case.predictions]
-        else:
-            rows = [row_of(told or {})] * max(count, 1)
-        try:
-            return guard.codec.fallback_reply(sent, rows, model_name=name)
-        except WireError as error:
-            raise CaseError(f"no {guard.identity.protocol} answer can hold these predictions: {error}") from None
+            return answer_of(guard, sent, [row_of(prediction) for prediction in case.predictions])
+        return answer_of(guard, sent, [row_of(told or {})] * max(count, 1))
 
     return compose
