@@ -20,9 +20,12 @@ from ..errors import SidecarError
 COMMANDS: Final = {
     "serve": "run the proxy in front of a model",
     "observe": "read a gateway's journal: archive, series, spans, shadow, the admin page",
+    "init": "a starter policy, from the model's own metadata",
+    "infer": "a policy from data: what each column may hold, and why",
     "check": "find every problem of a policy at once",
     "test": "unit tests of policies, and which of their checks the tests exercise",
     "probe": "rows from the contract against a live model",
+    "diff": "what a new policy breaks, for whom, and which bump it asks for",
     "status": "what a running sidecar is doing",
     "explain": "one prediction's whole story",
     "find": "predictions by condition",
@@ -36,6 +39,7 @@ DONE, FOUND, UNANSWERED = 0, 1, 2
 _EXAMPLES: Final = """examples:
   sidecar serve --upstream http://127.0.0.1:8080                    observe only: record, enforce nothing
   sidecar serve --upstream http://127.0.0.1:8080 --policy credit.yaml
+  sidecar infer loans.csv -o credit.yaml
   sidecar check credit.yaml
   sidecar test policies/
   sidecar status

@@ -119,6 +119,11 @@ class Wire(Protocol):
         ...
 
     @classmethod
+    def inference_path(cls, model_name: str) -> str:
+        """The path that asks a model (its name is escaped already); "" where only the policy's `path` can say it."""
+        ...
+
+    @classmethod
     def render(cls, problem: Problem) -> tuple[str, bytes] | None:
         """(content type, body) of a problem in this protocol's own shape; None = it has none (problem+json is used)."""
         ...

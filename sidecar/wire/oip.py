@@ -75,6 +75,10 @@ class Oip:
         return Route(RouteKind.OTHER, "oip", "/v2/*") if lower.startswith("/v2/") else None
 
     @classmethod
+    def inference_path(cls, model_name: str) -> str:
+        return f"/v2/models/{model_name}/infer"
+
+    @classmethod
     def render(cls, problem: Problem) -> tuple[str, bytes] | None:
         return error_object(problem)
 

@@ -25,6 +25,10 @@ class Opaque:
         return None
 
     @classmethod
+    def inference_path(cls, model_name: str) -> str:
+        return ""
+
+    @classmethod
     def render(cls, problem: Problem) -> tuple[str, bytes] | None:
         return None
 

@@ -39,6 +39,10 @@ class PlainJson:
         return None  # bound by the policy's `path`
 
     @classmethod
+    def inference_path(cls, model_name: str) -> str:
+        return ""
+
+    @classmethod
     def render(cls, problem: Problem) -> tuple[str, bytes] | None:
         return None  # application/problem+json
 

@@ -60,6 +60,10 @@ class TfServing:
         return Route(kind, "tfserving", template, match["model"], match["version"] or "", verb or page)
 
     @classmethod
+    def inference_path(cls, model_name: str) -> str:
+        return f"/v1/models/{model_name}:predict"
+
+    @classmethod
     def render(cls, problem: Problem) -> tuple[str, bytes] | None:
         return error_object(problem)
 
