@@ -108,7 +108,9 @@ def build(keys: Keys, report: Report, default: Plain | None = None) -> Built | N
     checks = Checks(kind, coerce, finite, tuple(found))
     low, high = _nearest(limits, kind)
     if low is not None and high is not None and low > high:
-        report.error("contradictory-bounds", "no value is within these bounds", "check min and max")
+        upper = "max" if keys.max is not None else "exclusive_max"
+        message = f"no value is within these bounds: {low} is the least and {high} the most"
+        report.at(upper).error("contradictory-bounds", message, "are min and max the wrong way round?")
     return Built(kind, checks, sentinels, allowed, low, high)
 
 
@@ -137,7 +139,7 @@ def _fits(keys: Keys, kind: Kind, report: Report) -> None:
     ]
     for name, present, fits in asked:
         if present and not fits:
-            what = f"a vector of {scalar}" if kind.shape else f"a {scalar}"
+            what = f"a vector of {scalar}" if kind.shape else f"an {scalar}" if scalar is Scalar.INT else f"a {scalar}"
             report.at(name).error(
                 "check-does-not-fit", f"{what} cannot have `{name}`", "change the type or drop the key"
             )
@@ -147,7 +149,7 @@ def _read_number(plain: Plain, report: Report) -> int | float | None:
     try:
         return number(plain)
     except ValueError as error:
-        report.error("bad-value", str(error))
+        report.error("bad-value", f"`{report.path[-1]}` {error}")
         return None
 
 
@@ -281,15 +283,16 @@ def literal(plain: Plain, built: Built, report: Report) -> Value | Bad:
     try:
         value = read(plain, built.kind)
     except ValueError as error:
-        report.error("bad-value", str(error))
+        report.error("bad-value", f"`{report.path[-1]}` {error}")
         return Bad.TYPE
     timed = [check for check in built.checks.all if check.name not in ("not_in_future", "max_age")]
     static = Checks(built.kind, built.checks.coerce, built.checks.finite, tuple(timed))
     broken = static.broken(value, 0.0)
     if broken:
         sentences = static.sentences()
-        report.error(
-            "breaks-own-checks", "; ".join(sentences[check] for check in broken), "set a value that is allowed"
+        message = (
+            f"`{report.path[-1]}` {' and '.join(sentences[check] for check in broken)}, as all values of this name"
         )
+        report.error("breaks-own-checks", message, "set a value that is allowed")
         return Bad.TYPE
     return value

@@ -64,7 +64,10 @@ def examples(shape: Shape) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that was probably meant, or nothing."""
-    found = difflib.get_close_matches(word[:80].lower(), list(known), n=1, cutoff=0.6)
+    words = list(known)
+    letters = sorted(word[:80].lower())
+    swapped = [each for each in words if sorted(each) == letters]  # two keys hit in the wrong order
+    found = swapped or difflib.get_close_matches(word[:80].lower(), words, n=1, cutoff=0.6)
     return found[0] if found else ""
 
 
