@@ -2,6 +2,7 @@
 
 Every request is copied (sample 100 %). Each round asks every sidecar at the same fixed rate in changing order. The p99
 is compared with that of the same round's sidecar without a candidate; the second such one gives the A/A interval.
+Inside = the median difference lies in that interval, and a sign test over the rounds does not say "slower" at 1 %.
 """
 
 from __future__ import annotations
@@ -19,7 +20,16 @@ from .failure import BenchError
 from .load import PinnedLoad
 from .processes import Process, cores, free_port
 from .stage import DIRECT, stage
-from .statistics import MIN_ROUNDS_FOR_TAIL_CLAIMS, median, round_differences, round_order, spread
+from .statistics import (
+    MIN_ROUNDS_FOR_TAIL_CLAIMS,
+    Spread,
+    median,
+    quartiles,
+    round_differences,
+    round_order,
+    sign_test,
+    spread,
+)
 from .systems.base import Place
 from .systems.sidecar import command
 
@@ -27,6 +37,7 @@ OFF: Final = "off"
 TWIN: Final = "off/2"
 DEAD: Final = "dead"
 RATE: Final = 500.0
+LEVEL: Final = 0.01  # of the sign test
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,27 +82,36 @@ def table(
     outcomes: dict[str, dict[str, int]],
     plan: Plan,
 ) -> str:
-    """The figures; `inside` = the median difference of a candidate's sidecar lies in the A/A interval."""
+    """The figures, and what is said of each candidate."""
     noise = round_differences(p99[TWIN], p99[OFF])
     interval = spread(noise)
-    wide = max(abs(interval.low), abs(interval.high))
+    first, third = quartiles(noise)
     lines = [
         f"p99 of callers at {plan.rate:g}/s, {plan.rounds} interleaved rounds of {plan.seconds:g} s; milliseconds",
-        f"A/A: median {interval.median:+.3f}, from {interval.low:+.3f} to {interval.high:+.3f}",
-        "candidate   p50    p99   difference: median [low, high]   inside A/A   what became of the copies",
+        f"A/A: median {interval.median:+.3f}, from {interval.low:+.3f} to {interval.high:+.3f}, "
+        f"half of the rounds from {first:+.3f} to {third:+.3f}, slower by chance p = {sign_test(noise):.3f}",
+        "candidate   p50    p99   difference: median [low, high]   slower by chance   verdict   the copies",
     ]
     for label in p99:
         each = [value for value in p99[label] if value is not None]
         row = f"{label:10} {median(p50[label]):6.3f} {median(each):6.3f}"
         if label not in (OFF, TWIN):
-            found = spread(round_differences(p99[label], p99[OFF]))
-            inside = "yes" if found.median <= wide else "NO"
-            row += f"   {found.median:+.3f} [{found.low:+.3f}, {found.high:+.3f}]   {inside:3}   "
+            differences = round_differences(p99[label], p99[OFF])
+            found, chance = spread(differences), sign_test(differences)
+            row += f"   {found.median:+.3f} [{found.low:+.3f}, {found.high:+.3f}]   p = {chance:.3f}"
+            row += f"   {verdict(interval, found.median, chance)}   "
             row += ", ".join(f"{name} {count}" for name, count in outcomes[label].items())
         lines.append(row)
     if plan.rounds < MIN_ROUNDS_FOR_TAIL_CLAIMS:
         lines.append(f"fewer than {MIN_ROUNDS_FOR_TAIL_CLAIMS} rounds: no claim about tails")
     return "\n".join(lines)
+
+
+def verdict(interval: Spread, difference: float, chance: float) -> str:
+    """In words: inside, or which of the two says no."""
+    if not interval.covers(difference):
+        return "OUTSIDE the A/A interval"
+    return "inside" if chance >= LEVEL else "SLOWER in too many rounds"
 
 
 def _start(stack: ExitStack, label: str, place: Place, generator_core: int, proxy_core: int) -> None:

@@ -39,6 +39,28 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(median(values), min(values), max(values))
 
 
+def quartiles(values: Sequence[float]) -> tuple[float, float]:
+    """First and third, by linear interpolation between the two nearest values. ValueError when there is no value."""
+    if not values:
+        raise ValueError("quartiles of nothing")
+    ordered = sorted(values)
+
+    def at(share: float) -> float:
+        below, part = divmod(share * (len(ordered) - 1), 1)
+        low, high = ordered[int(below)], ordered[min(int(below) + 1, len(ordered) - 1)]
+        return low + part * (high - low)
+
+    return at(0.25), at(0.75)
+
+
+def sign_test(differences: Sequence[float]) -> float:
+    """How likely at least so many positive differences are where either sign is as likely: exact binomial, one-sided,
+    ties left out. 1.0 when there is nothing but ties."""
+    positive = sum(each > 0 for each in differences)
+    trials = positive + sum(each < 0 for each in differences)
+    return float(sum(math.comb(trials, count) for count in range(positive, trials + 1)) / 2**trials)
+
+
 def round_ratios(values: Sequence[float | None], reference: Sequence[float | None]) -> list[float]:
     """values[i] / reference[i] for each round i that has both; a round that misses one is left out, never paired up."""
     if len(values) != len(reference):

@@ -11,9 +11,11 @@ from bench.statistics import (
     corrected_latencies,
     median,
     percentile,
+    quartiles,
     round_differences,
     round_order,
     round_ratios,
+    sign_test,
     slope,
     spread,
 )
@@ -35,6 +37,23 @@ def test_nothing_has_no_median_and_no_percentile() -> None:
 
 def test_spread_says_how_far_rounds_were_apart() -> None:
     assert spread([3.0, 1.0, 2.0]) == Spread(2.0, 1.0, 3.0)
+
+
+def test_half_of_the_values_lie_between_the_quartiles() -> None:
+    assert quartiles([5.0, 1.0, 2.0, 3.0, 4.0]) == (2.0, 4.0)
+    assert quartiles([1.0, 2.0]) == (1.25, 1.75)
+    assert quartiles([7.0]) == (7.0, 7.0)
+    with pytest.raises(ValueError, match="nothing"):
+        quartiles([])
+
+
+@pytest.mark.parametrize(
+    ("differences", "chance"),
+    [([1.0] * 10, 1 / 1024), ([1.0] * 9 + [-1.0], 11 / 1024), ([1.0, -1.0], 0.75), ([-1.0] * 3, 1.0), ([0.0], 1.0)],
+)
+def test_signs_are_counted_as_coins_are(differences: list[float], chance: float) -> None:
+    assert sign_test(differences) == pytest.approx(chance)
+    assert sign_test([*differences, 0.0]) == pytest.approx(chance), "a tie says nothing"
 
 
 def test_ratios_pair_up_inside_a_round_only() -> None:
