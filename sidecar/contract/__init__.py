@@ -24,6 +24,6 @@ from __future__ import annotations
 
 from .compile import compile_contract
 from .compiled import Compiled
-from .sections import ContractSection, Mode
+from .sections import ContractSection, Mode, PolicyContract
 
-__all__ = ["Compiled", "ContractSection", "Mode", "compile_contract"]
+__all__ = ["Compiled", "ContractSection", "Mode", "PolicyContract", "compile_contract"]

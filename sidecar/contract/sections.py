@@ -180,4 +180,14 @@ class ContractSection:
     prediction: dict[str, Prediction] = key(doc="Prediction name → its checks.", default_factory=dict)
     fallback: Fallback | None = key(None, doc="The answer given where the model's is not.")
     errors: Disclosure = key(Disclosure.CODES, doc="What callers may see of a violation: full, codes or minimal.")
-    candidate: str = key("", doc="A contract judged beside this one, never applied.")
+
+
+@dataclass(frozen=True)
+class PolicyContract(ContractSection):
+    """What rows may hold, and what is done when they do not."""
+
+    candidate: str | ContractSection = key(
+        "",
+        doc="A contract judged beside this one, never applied: a file with `contract:` (a policy, or that key alone), "
+        "relative to this one.",
+    )

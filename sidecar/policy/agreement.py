@@ -3,6 +3,7 @@ meet, and what this version reads but does not act on."""
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
@@ -123,6 +124,26 @@ def _contract(parsed: Parsed[Policy], policy: Policy) -> Iterator[Finding]:
         return
     if not codec.lists_rows:
         yield from _unable_to_drop(policy.contract, policy.model.protocol)
+    if isinstance(policy.contract.candidate, ContractSection):
+        yield from _candidate(policy.contract.candidate, policy)
+
+
+def _candidate(contract: ContractSection, policy: Policy) -> Iterator[Finding]:
+    """A candidate must be able to take its policy's place: it compiles, and the protocol has its features."""
+    place = ("contract", "candidate")
+    compiled, found = compile_contract(contract)
+    for finding in found:
+        yield dataclasses.replace(finding, path=(*place, *finding.path))
+    if compiled is None or policy.model.wire is None:
+        return
+    try:
+        codec = policy.model.wire.bind(compiled.features, compiled.predictions)
+    except ValueError as error:
+        yield Finding("model.mapping", f"the candidate does not fit `model`: {error}", "", "error", place)
+        return
+    if not codec.lists_rows:
+        for finding in _unable_to_drop(contract, policy.model.protocol):
+            yield dataclasses.replace(finding, path=(*place, *finding.path[1:]))
 
 
 def _unable_to_drop(contract: ContractSection, protocol: str) -> Iterator[Finding]:

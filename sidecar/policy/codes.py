@@ -63,6 +63,13 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "two-timestamps": ("Two features are the time of the row's event.", "Keep the role on one."),
     "drop.protocol": ("This protocol has no list of rows to drop one from.", "Use reject or fallback."),
     # of definitions elsewhere
+    "candidate.file": ("`candidate:` is no file.", "Name a file beside the policy."),
+    "candidate.unreadable": (
+        "The candidate's file cannot be read: nothing is judged beside the contract.",
+        "Correct the path: it is relative to the policy's file.",
+    ),
+    "candidate.contract": ("The candidate's file has no contract, or several.", "Keep one document with `contract:`."),
+    "candidate.nested": ("A candidate names a candidate of its own.", "Take the key out of the candidate."),
     "use.form": ("`use:` does not name a definition.", "Write `FILE#/features/NAME`, or `#/features/NAME`."),
     "use.unreadable": ("The file of the definition cannot be read.", "Correct the path: it is relative to this file."),
     "use.unknown": ("The file has no definition of this name.", "Correct the name."),

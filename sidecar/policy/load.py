@@ -10,6 +10,7 @@ from pathlib import Path
 from ..contract import ContractSection
 from ..yamldoc import Finding, Keys, Node, bind, in_order, read
 from .agreement import across, of_platform, of_policy
+from .candidate import candidates_of, with_candidate
 from .files import Source, gather, read_stdin
 from .platform import Platform
 from .resolve import COMMAND_LINE, resolve
@@ -75,7 +76,12 @@ def load(
         findings.append(Finding("file.none", "there is no policy here", hint, file=where))
     library = Library()
     shared = [library.resolved(root, ()) for root in roots if is_shared(root)]
-    roots = [library.resolved(root) for root in roots if not is_shared(root)]
+    judged_beside = candidates_of(roots)
+    roots = [
+        with_candidate(library.resolved(root), library)
+        for root in roots
+        if not is_shared(root) and not judged_beside(root)
+    ]
     if shared and not roots:
         hint = "policies take them by `use: FILE#/features/NAME`; give those"
         findings.append(Finding("policy.none", "here are shared definitions only", hint, "warning", file=where))

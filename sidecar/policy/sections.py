@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, TypeAlias
 
-from ..contract.sections import ContractSection, Owner
+from ..contract.sections import Owner, PolicyContract
 from ..journal.settings import JournalSettings
 from ..yamldoc import Matches, key
 from .model import Model
@@ -38,7 +38,7 @@ class Policy:
     version: Version | None = key(None, doc="The policy's version.")
     owner: Owner | None = key(None, doc="Who answers for it, and where callers ask.")
     purpose: str | None = key(None, doc="What the model is for, in a sentence.")
-    contract: ContractSection = key(default_factory=ContractSection, doc="What rows may hold, and what is done.")
+    contract: PolicyContract = key(default_factory=PolicyContract, doc="What rows may hold, and what is done.")
     slices: tuple[Slice, ...] = key((), doc="Groups of rows that reports show on their own.")
     model: Model = key(doc="Which requests are judged, and how they are read.")
     lineage: Lineage | None = key(None, doc="Where the model came from.")

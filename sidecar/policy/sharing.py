@@ -55,7 +55,7 @@ class Library:
             return self._fault("use.form", wanted, path, f"{show(wanted.text)} is not a file", _REMOTE, own)
         if not name:
             return self._fault("use.form", wanted, path, f"{show(wanted.text)} names no definition", _FORM, own)
-        place = (_beside(wanted.place.file, file) if file else wanted.place.file, name)
+        place = (beside(wanted.place.file, file) if file else wanted.place.file, name)
         if place in chain:
             through = " → ".join(step for _, step in (*chain[chain.index(place) :], place))
             return self._fault(
@@ -84,6 +84,16 @@ class Library:
         return self._fault("use.unknown", wanted, path, message, hint, own)
 
     def _read(self, file: str, wanted: Scalar, path: tuple[str, ...]) -> list[Keys] | None:
+        documents = self.documents(file)
+        if isinstance(documents, str):
+            hint = "the path is relative to the file that says it"
+            message = f"{show(file, 200)} cannot be read: {documents}"
+            self._fault("use.unreadable", wanted, path, message, hint, Keys(wanted.place))
+            return None
+        return documents
+
+    def documents(self, file: str) -> list[Keys] | str | None:
+        """The sections of a file; None where that has been told already, or why it cannot be read."""
         if file not in self._documents:
             self._documents[file] = None
             try:
@@ -91,13 +101,7 @@ class Library:
                     raise OSError(0, "not a file")
                 data = Path(file).read_bytes()
             except (OSError, ValueError) as error:
-                why = (error.strerror if isinstance(error, OSError) else "") or str(error)
-                message, hint = (
-                    f"{show(file, 200)} cannot be read: {why}",
-                    "the path is relative to the file that says it",
-                )
-                self._fault("use.unreadable", wanted, path, message, hint, Keys(wanted.place))
-                return None
+                return (error.strerror if isinstance(error, OSError) else "") or str(error)
             nodes, faults = read(data, file)
             self.findings.extend(faults)
             self._documents[file] = [node for node in nodes if isinstance(node, Keys)] if nodes else None
@@ -135,6 +139,6 @@ def _sections(document: Keys, pointer: tuple[str, ...]) -> list[Keys]:
     return [found for found in (own, contracts) if found is not None]
 
 
-def _beside(origin: str, file: str) -> str:
+def beside(origin: str, file: str) -> str:
     """A path relative to the file that says it (to the working directory for standard input)."""
     return os.path.normpath(Path(origin).parent / file)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sidecar.contract import Compiled, ContractSection, compile_contract
+from sidecar.contract import Compiled, PolicyContract, compile_contract
 from sidecar.rows import MISSING, Rows, Value
 from sidecar.verdict import Verdict
 from sidecar.yamldoc import Finding, parse
@@ -14,10 +14,10 @@ from sidecar.yamldoc import Finding, parse
 NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 
 
-def section(source: str | Mapping[str, Any]) -> ContractSection:
+def section(source: str | Mapping[str, Any]) -> PolicyContract:
     """A contract section from its YAML text, or from a mapping."""
     text = source if isinstance(source, str) else json.dumps(source)
-    parsed = parse(text, ContractSection, file="contract.yaml")
+    parsed = parse(text, PolicyContract, file="contract.yaml")
     assert parsed.value is not None, [finding.message for finding in parsed.findings]
     return parsed.value
 

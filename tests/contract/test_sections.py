@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from sidecar.contract import ContractSection, sections
+from sidecar.contract import PolicyContract, sections
 from sidecar.problem import Disclosure
 from tests.contract.desk import section
 
@@ -31,7 +31,7 @@ def test_the_defaults_are_safe() -> None:
     assert plain.errors is Disclosure.CODES
     assert plain.features["age"].required
     assert not plain.features["age"].nullable
-    assert plain == dataclasses.replace(ContractSection(), features=plain.features)
+    assert plain == dataclasses.replace(PolicyContract(), features=plain.features)
 
 
 def test_the_key_from_is_spelled_as_in_yaml() -> None:
