@@ -149,6 +149,9 @@ class PolicyPublished(msgspec.Struct, frozen=True, array_like=True, kw_only=True
     published_unix_ns: int
 
 
+STARTED: Final = "started"  # the first record of every life of a writer
+
+
 class Transition(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """A control event: started, stopping, policy_loaded, policy_refused, model_version_changed, bypass, …"""
 

@@ -33,7 +33,7 @@ PREDICTION_PARAMETERS: Final[Mapping[str, str]] = {
     "limit": f"how many rows at most, 1 to {MOST_ROWS} (default {DEFAULT_ROWS})",
     "since": "not before this time (RFC 3339, for example 2026-03-03T12:00:00Z)",
     "until": "before this time (RFC 3339)",
-    "verdict": "ok, observed, repaired, fallback, rejected, unchecked",
+    "verdict": "ok, observed, repaired, fallback, rejected, unchecked, interrupted",
     "policy": "the policy's name",
     "caller": "the caller, as it named itself",
     "status": "the HTTP status sent to the caller",

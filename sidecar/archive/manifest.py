@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ..errors import JournalError
+from ..predictions import Opened
 from .layout import MANIFESTS, safe
 
 
@@ -55,6 +56,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[Written, ...]
     written_unix_ns: int
     day: str
+    opened: tuple[Opened, ...] = ()  # streamed answers of which it has the beginning and not yet the end
 
 
 def intent_path(root: Path, replica: str) -> Path:

@@ -5,7 +5,7 @@ manifests now → their files → frames of the journal that no manifest covers 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,13 +14,17 @@ import msgspec
 from ..exchange import Kind, PolicyPublished
 from ..guard import Guard
 from ..journal import Read, Reader
+from ..journal.lock import is_written
 from ..predictions import (
     ControlRow,
+    Opened,
+    OpenStreams,
     OutcomeRow,
     Prediction,
     ShadowRow,
     control_of,
     exchange_of,
+    interrupted_row,
     moment,
     outcome_of,
     rows_of,
@@ -131,13 +135,24 @@ class Source:
         seen = {(manifest.replica, manifest.sequence) for manifest in manifests}
         yield from filter(wanted, self._files(manifests, "predictions", Prediction, since_ns, until_ns, about))
         told: set[str] = set()
-        for read in self._uncovered(manifests):
+        streams = OpenStreams(_opened(manifests))
+        stretches = covered(manifests)
+        for read in self._reads():
+            cut = streams.take(read)
+            if _is_covered(read, stretches):
+                continue
+            for row in (interrupted_row(each, self._guard_of) for each in cut):
+                told.add(row.prediction_id)
+                yield from filter(wanted, (row,))
             exchange = exchange_of(read)
             if exchange is None or (about and about not in _ids(exchange)):
                 continue
             told.add(exchange.prediction_id)
             guard = self._guard_of(exchange.policy_digest) if exchange.policy_digest else None
             yield from filter(wanted, rows_of(read, guard, key=self._secret))
+        for each in self._left_behind(streams):
+            told.add(each.record.prediction_id)
+            yield from filter(wanted, (interrupted_row(each, self._guard_of),))
         meanwhile = [each for each in self._manifests(since_ns) if (each.replica, each.sequence) not in seen]
         for row in self._files(meanwhile, "predictions", Prediction, since_ns, until_ns, about):
             if row.prediction_id not in told and wanted(row):
@@ -172,16 +187,38 @@ class Source:
                     except FileNotFoundError:
                         continue  # retention has taken it
 
+    def _left_behind(self, streams: OpenStreams) -> Iterator[Opened]:
+        """Answers without an end in streams that nobody writes now: no later frame says so yet."""
+        if self._journal is None or not self._journal.is_dir():
+            return
+        for stream in {each.stream for each in streams.opened}:
+            if not is_written(self._journal / stream):
+                yield from streams.abandon(stream)
+
     def _uncovered(self, manifests: list[Manifest]) -> Iterator[Read]:
         stretches = covered(manifests)
         for read in self._reads():
-            place = (read.replica, read.stream, read.segment)
-            if not any(first <= read.offset <= last for first, last in stretches.get(place, ())):
+            if not _is_covered(read, stretches):
                 yield read
 
     def _reads(self) -> Iterator[Read]:
         if self._journal is not None and self._journal.is_dir():
             yield from Reader(self._journal).read()
+
+
+def _is_covered(read: Read, stretches: Mapping[tuple[str, str, str], list[tuple[int, int]]]) -> bool:
+    place = (read.replica, read.stream, read.segment)
+    return any(first <= read.offset <= last for first, last in stretches.get(place, ()))
+
+
+def _opened(manifests: list[Manifest]) -> Iterator[Opened]:
+    """What each archiver's last commit left without an end."""
+    last: dict[str, Manifest] = {}
+    for manifest in manifests:
+        if manifest.replica not in last or last[manifest.replica].sequence < manifest.sequence:
+            last[manifest.replica] = manifest
+    for manifest in last.values():
+        yield from manifest.opened
 
 
 def _ids(record: object) -> tuple[object, ...]:

@@ -147,7 +147,7 @@ class Store:
             opened=tuple(opened),
         )
         write_whole(manifest_path(self.root, manifest), msgspec.json.encode(manifest))
-        self._sequence, self.cursor = sequence, until
+        self._sequence, self.cursor, self.opened = sequence, until, tuple(opened)
         self._manifests[sequence] = manifest
         yield "manifest"
         self._forget_intent()

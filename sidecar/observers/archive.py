@@ -21,7 +21,18 @@ from ..exchange import Kind
 from ..guard import Guard
 from ..journal import Cursor, Position, Read
 from ..journal.frame import HEADER_BYTES
-from ..predictions import Prediction, control_of, exchange_of, outcome_of, rows_of, shadow_of, unix_ns_of
+from ..predictions import (
+    Opened,
+    OpenStreams,
+    Prediction,
+    control_of,
+    exchange_of,
+    interrupted_row,
+    outcome_of,
+    rows_of,
+    shadow_of,
+    unix_ns_of,
+)
 from .base import Context
 
 CHUNK_ROWS: Final = 500  # rows become Arrow columns in chunks: a tenth of the memory, milliseconds each
@@ -196,12 +207,13 @@ class Archive:
         pending.clear()
 
     async def _commit(self, until: Cursor) -> None:
-        if not self._rows:
+        opened = self._streams.opened
+        if not self._rows and opened == self.store.opened:
             return
         parts, pending, spans = self._parts, self._pending, tuple(self._spans.values())
         self._forget()
         self._cursor = until
-        await asyncio.to_thread(self._write, parts, pending, spans, until)
+        await asyncio.to_thread(self._write, parts, pending, spans, until, opened)
 
     def _write(
         self,
@@ -209,12 +221,13 @@ class Archive:
         pending: dict[Partition, list[msgspec.Struct]],
         spans: Sequence[Span],
         until: Cursor,
+        opened: Sequence[Opened],
     ) -> None:
         """In a thread of its own: the loop is others', too."""
         for partition, rows in pending.items():
             if rows:
                 parts[partition].groups.add(rows)
-        self.store.commit(parts, spans, until)
+        self.store.commit(parts, spans, until, opened)
 
 
 def kept(row: Prediction, share: float, secret: bytes) -> bool:

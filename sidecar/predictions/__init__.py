@@ -8,12 +8,15 @@ JSON-ready. Never: a header, a credential, a value the policy hides, an exceptio
 from __future__ import annotations
 
 from .decode import exchange_of, rows_of
+from .interrupted import Opened, OpenStreams, interrupted_row
 from .outcomes import ControlRow, OutcomeRow, ShadowRow, control_of, outcome_of, shadow_of
 from .row import Prediction, from_record, to_json, to_record
 from .values import hashed, moment, plain, restored, unix_ns_of
 
 __all__ = [
     "ControlRow",
+    "OpenStreams",
+    "Opened",
     "OutcomeRow",
     "Prediction",
     "ShadowRow",
@@ -21,6 +24,7 @@ __all__ = [
     "exchange_of",
     "from_record",
     "hashed",
+    "interrupted_row",
     "moment",
     "outcome_of",
     "plain",

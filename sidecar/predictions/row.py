@@ -63,7 +63,7 @@ class Prediction(msgspec.Struct, kw_only=True):
 
     `features` are what the model was sent (what was received, where nothing was sent); `raw_features` only what a
     repair changed, as received; `delivered` None = no prediction was delivered. `unread` says why features and
-    prediction are empty: streamed | no_policy | policy_unknown | not_kept | a fault of the wire.
+    prediction are empty: streamed | interrupted | no_policy | policy_unknown | not_kept | a fault of the wire.
     """
 
     prediction_id: str

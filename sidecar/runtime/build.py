@@ -15,8 +15,10 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
+from .. import __version__
 from .. import policy as room
 from ..errors import PolicyError, RuntimeSetupError
+from ..exchange import STARTED, Kind, Transition, encode
 from ..gateway import Gateway, GatewaySettings, ModelState, UpstreamTimeouts
 from ..guard import Guard, Guards
 from ..journal import StatsPage, Writer, page_path
@@ -54,6 +56,7 @@ class GatewayService:
             call_soon=self._loop.call_soon_threadsafe,
             holds=lambda: read_holds(Path(settings.data)),
         )
+        self._tell(STARTED, detail=__version__)  # first of all: what this stream left without an end never gets one
         self._pools: dict[str, Pool] = {}
         self._gateway: Gateway | None = None
         self._server: asyncio.Server | None = None
@@ -122,6 +125,7 @@ class GatewayService:
             deadline = self._loop.time() + FLUSH_SECONDS
             while self._gateway.connections and self._loop.time() < deadline:  # noqa: ASYNC110
                 await asyncio.sleep(0)  # each is told that it is lost, and what it had begun is recorded
+        self._tell("stopped")
         self._journal.close()
         self._page.close()
 
@@ -146,6 +150,12 @@ class GatewayService:
     def _on_tick(self) -> None:
         self._journal.tick()
         self._tick = self._loop.call_later(JOURNAL_TICK_SECONDS, self._on_tick)
+
+    def _tell(self, what: str, *, detail: str = "") -> None:
+        """A control event of this process, in its own stream."""
+        subject = f"hot-{self._settings.worker}"
+        record = Transition(at_unix_ns=time.time_ns(), what=what, subject=subject, detail=detail)
+        self._journal.append(Kind.TRANSITION, encode(record))
 
     def _say(self, event: str, fields: Mapping[str, str]) -> None:
         self._log.warning(event, **fields)

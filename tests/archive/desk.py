@@ -47,9 +47,9 @@ class Desk:
         self.calls = 0
         self.replica = "pod-1"
 
-    def open_writer(self) -> Writer:
+    def open_writer(self, stream: str = "hot-0") -> Writer:
         settings = JournalSettings(max_bytes=64 * 1024 * 1024)
-        return Writer(self.journal, "hot-0", settings, StatsPage(), identity=IDENTITY)
+        return Writer(self.journal, stream, settings, StatsPage(), identity=IDENTITY)
 
     def publish(self, published: Policy) -> None:
         record = PolicyPublished(digest=self.guard.identity.digest, name="credit", version="1.2.0",
