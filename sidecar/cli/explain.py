@@ -72,7 +72,7 @@ def stories_of(recorded: Recorded, about: str) -> list[dict[str, Any]]:
     found = [_story(recorded, rows, labels) for rows in by_id.values()]
     for read in recorded.source.frames(about):
         if isinstance(read.record, Open) and read.record.prediction_id not in by_id:
-            found.append(_interrupted(read.record))
+            found.append(_streaming(read.record))
     return sorted(found, key=lambda story: story["ts"] or "")
 
 
@@ -143,8 +143,8 @@ def _policy(row: Prediction, policy: Policy | None) -> dict[str, Any]:
     }
 
 
-def _interrupted(opening: Open) -> dict[str, Any]:
-    """A stream that began and whose end was never recorded."""
+def _streaming(opening: Open) -> dict[str, Any]:
+    """A stream that has begun, has no end yet, and whose writer lives."""
     return {
         "prediction_id": opening.prediction_id,
         "request_id": opening.request_id,
@@ -153,12 +153,12 @@ def _interrupted(opening: Open) -> dict[str, Any]:
         "request": {"method": opening.method, "target": opening.target.partition("?")[0]},
         "model": {"name": opening.model_name},
         "policy": {"digest": opening.policy_digest},
-        "verdict": "interrupted",
+        "verdict": "streaming",
         "rows": [],
     }
 
 
-_GRAVITY: Final = ("", "ok", "observed", "repaired", "unchecked", "fallback", "rejected")
+_GRAVITY: Final = ("", "ok", "observed", "repaired", "unchecked", "fallback", "rejected", "interrupted")
 
 
 def _gravest(verdicts: Sequence[str]) -> str:

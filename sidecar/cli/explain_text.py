@@ -17,6 +17,12 @@ _UNREAD: Final = {
 }
 
 
+_WITHOUT_END: Final = {
+    "streaming": "streaming: the answer has begun and has no end yet",
+    "interrupted": "interrupted: the stream began and its end was never recorded",
+}
+
+
 def as_text(story: Mapping[str, Any]) -> str:
     """Lines without the last line's end."""
     return "\n".join(escaped(line) for line in _lines(story))
@@ -26,9 +32,9 @@ def _lines(story: Mapping[str, Any]) -> Iterator[str]:
     yield f"prediction {story['prediction_id']}"
     request = story["request"]
     yield f"  request    {request['method']} {request['target']}"
-    if story["verdict"] == "interrupted":
+    if story["verdict"] in _WITHOUT_END:
         yield f"  when       {story['ts']}"
-        yield "  outcome    interrupted: the stream began and its end was never recorded"
+        yield f"  outcome    {_WITHOUT_END[story['verdict']]}"
         return
     caller = f" by {request['caller']} (self-declared)" if request["caller"] else ""
     yield f"  when       {story['ts']}{caller}, request id {story['request_id']}"

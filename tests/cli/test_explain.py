@@ -116,10 +116,18 @@ def test_a_stream_without_an_end_is_said(desk: Desk, capsys: pytest.CaptureFixtu
                    target="/v1/chat?secret=1")  # fmt: skip
     desk.writer.append(Kind.OPEN, encode(opening))
     assert explain(desk, "p-open") == 0
-    text = capsys.readouterr().out
-    assert "interrupted" in text
-    assert "secret" not in text
-    assert story(desk, "p-open", capsys)["verdict"] == "interrupted"
+    assert "streaming: the answer has begun" in capsys.readouterr().out
+    assert story(desk, "p-open", capsys)["verdict"] == "streaming"
+    desk.writer.close()  # and nobody goes on
+    for _ in range(2):
+        assert explain(desk, "p-open") == 0
+        text = capsys.readouterr().out
+        assert "interrupted: the stream began" in text
+        assert "secret" not in text
+        assert story(desk, "p-open", capsys)["verdict"] == "interrupted"
+        assert main(["find", "verdict == 'interrupted'", "--data", str(desk.data)]) == 0
+        assert capsys.readouterr().out == "p-open\n"
+        desk.archive()
 
 
 def test_what_is_not_there_is_said_with_a_hint(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

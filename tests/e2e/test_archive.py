@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import threading
@@ -10,10 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from .load import Answered, Load
+from .load import Answered, Load, row
 from .processes import Model, eventually, kill, sidecar_command
+from .test_disk import JSON
 from .test_observers import Both
 
 
@@ -77,6 +80,33 @@ def test_every_answer_is_exported_once_whoever_is_killed(tmp_path: Path, model: 
         assert record["verdict"] == ("rejected" if answer.kind == "bad" else "ok")
         assert record["unread"] == ""
         assert len(record["features"]) == 20
+
+
+def test_a_stream_cut_by_a_killed_worker_is_interrupted_in_the_archive(
+    tmp_path: Path, model: Model, platform: str
+) -> None:
+    with Both(tmp_path / "sidecar", model, "--config", platform) as serving:
+        serving.until_ready()
+        path = "/v2/models/bench/generate_stream?events=1000&every=0.05"
+        with (
+            contextlib.suppress(httpx.TransportError),
+            httpx.stream(
+                "POST", serving.url + path, content=row(0.5), headers=JSON, timeout=30, trust_env=False
+            ) as stream,
+        ):
+            name = stream.headers["x-prediction-id"]
+            arriving = stream.iter_raw()
+            next(arriving)
+            (worker,) = set(serving.workers()) - {serving.cold()}
+            kill(worker)
+            for _ in arriving:
+                pass
+        eventually(lambda: archived_rows(serving.data / "archive") == 1)
+        assert serving.stop() == 0
+    (record,) = exported(serving.data)
+    assert (record["prediction_id"], record["verdict"], record["status"]) == (name, "interrupted", 200)
+    told = sidecar_command("explain", name, "--data", str(serving.data))
+    assert "interrupted: the stream began and its end was never recorded" in told.stdout
 
 
 def test_a_prediction_is_explained_while_it_serves_and_after(tmp_path: Path, model: Model, platform: str) -> None:
