@@ -1,4 +1,4 @@
-"""`sidecar explain ID`: one prediction's whole story, with the rules of its day; from journal and archive."""
+"""`sidecar explain ID`: one prediction's whole story, with the rules of its day; `--row`: a dry run of one request."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from ..errors import RuntimeSetupError
 from ..exchange import Open
 from ..policy import Policy, short
 from ..policy.ownership import responsible_for
 from ..predictions import Prediction, moment, to_record
+from .explain_row import add_flags, run_row
 from .explain_text import as_text
 from .recorded import Recorded, add_source, open_recorded
 
@@ -22,8 +24,10 @@ EPILOG: Final = """examples:
   sidecar explain 019b7c00-3d2a-7c11-9f00-1a2b3c4d5e6f       the x-prediction-id of an answer
   sidecar explain r-17 --data /var/lib/sidecar               a request id or a trace id will do
   sidecar explain r-17 --from ./archive --format json
+  sidecar explain --row row.json --policy credit.yaml        a dry run: each check, what is sent, what the caller gets
+  echo '{"age": -3}' | sidecar explain --row - --policy credit.yaml --caller mobile
 
-exit codes: 0 found, 1 nothing with this id, 2 could not look
+exit codes: 0 found (a dry run: not refused), 1 nothing with this id (a dry run: refused), 2 could not look
 """
 
 
@@ -36,7 +40,8 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("id", metavar="ID", help="a prediction, request or trace id")
+    parser.add_argument("id", nargs="?", metavar="ID", help="a prediction, request or trace id")
+    add_flags(parser)
     add_source(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of stdout")
@@ -45,6 +50,10 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 found, 1 not found; a `SidecarError` is 2."""
+    if (args.row is None) == (args.id is None):
+        raise RuntimeSetupError("give either the ID of a prediction, or --row FILE and --policy FILE for a dry run")
+    if args.row is not None:
+        return run_row(args)
     recorded = open_recorded(args)
     stories = stories_of(recorded, args.id)
     if not stories:

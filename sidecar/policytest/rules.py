@@ -11,11 +11,22 @@ from .play import Asked
 
 
 class JudgedRule(NamedTuple):
-    """One rule on one row. `held` None: undecided, or not asked because its `when` does not hold."""
+    """One rule on one row.
+
+    `held` None: undecided, or not asked because its `when` does not hold; `outcome` says which (held, broken,
+    undecided, not asked) and `because` names the features that left it undecided. `applied` is the action of a broken
+    rule; `enforced` False: it only observes.
+    """
 
     id: str
     row: int
     held: bool | None
+    outcome: str
+    when: str
+    expect: str
+    because: tuple[str, ...] = ()
+    applied: str | None = None
+    enforced: bool = True
 
 
 def rule_ids(contract: Compiled) -> tuple[str, ...]:
