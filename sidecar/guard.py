@@ -23,6 +23,7 @@ from .wire import Acceptor, Codec, HeaderLookup, ReplyAcceptor, Route, RouteKind
 from .wire.paths import plain_path
 
 GUARD_ERROR: Final = "guard_error"
+_HEADER: Final = "header:"
 _ANY_NUMBER: Final = 1 << 62
 _SHORT_DIGEST: Final = len("b2:") + 12
 MAX_DECODED_BYTES: Final = 16 * 1024 * 1024
@@ -50,6 +51,7 @@ class Identity:
     version: str
     digest: str
     contact: str = ""
+    contacts: Mapping[str, str] = field(default_factory=dict)  # feature, prediction or `rule.ID` → its own contact
     model_name: str = ""
     model_versions: tuple[str, ...] = ()
     model_path: str = ""
@@ -92,13 +94,18 @@ class Guard:
         self.disclosure: Disclosure = contract.errors
         self.checks_reply = bool(contract.predictions)
         self.reads_bodies = identity.protocol != "opaque"
+        self.feature_headers = {
+            name: source[len(_HEADER) :].strip().lower()
+            for name, source in contract.features.items()
+            if source.lower().startswith(_HEADER)
+        }
         self.stripped_headers = frozenset(
             name.lower().replace("_", "-").encode("latin-1") for name in contract.stripped_headers
         )
         request_types = contract.request_types()
         self._accept: Acceptor | None = None
         if request_types is not None and not contract.stripped_headers:
-            self._accept = codec.request_acceptor(request_types, closed=contract.closed)
+            self._accept = codec.request_acceptor(request_types, closed=contract.closed, rules=contract.request_rules())
         self._most_proven = 1 if contract.compares_rows else _ANY_NUMBER
         reply_types = contract.reply_types()
         self._accept_reply: ReplyAcceptor | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from .verdict import Violation
@@ -18,7 +19,11 @@ class Disclosure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`kind` is the last segment of the RFC 9457 type (`contract-violation`); values from the body are never in it."""
+    """`kind` is the last segment of the RFC 9457 type (`contract-violation`); values from the body are never in it.
+
+    `fault` says who can mend it (caller | model); `contacts` who answers for a check where that is not `contact`: by
+    feature, or by code (`rule.ID`); `headers` names the request header that a feature comes from, if not the body.
+    """
 
     status: int
     kind: str
@@ -34,3 +39,15 @@ class Problem:
     rows_refused: int = 0
     disclosure: Disclosure = Disclosure.CODES
     retry_after_seconds: int | None = None
+    fault: str = ""
+    contacts: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def contact_of(self, violation: Violation) -> str:
+        """Whom to ask about one violation."""
+        return self.contacts.get(violation.code) or self.contacts.get(violation.feature) or self.contact
+
+    def place_of(self, violation: Violation) -> str:
+        """Where its value stands: an RFC 6901 pointer into the body as sent, `header NAME`, or "" for the whole."""
+        header = "" if violation.pointer else self.headers.get(violation.feature, "")
+        return f"header {header}" if header else violation.pointer

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
 from ..errors import UpstreamFault, WireFault
 from ..families import members
 from ..guard import GUARD_ERROR, Guard, Judged
 from ..problem import Disclosure, Problem
-from ..verdict import MAX_LISTED_VIOLATIONS
+from ..verdict import MAX_LISTED_VIOLATIONS, Violation
 
 PROBLEM_JSON: Final = "application/problem+json"
+_FRAGMENT: Final = "/~!$&'()*+,;=:@?"  # what RFC 3986 lets stand in a fragment as it is
 _RETRY_AFTER_SECONDS: Final = 1
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -107,6 +109,9 @@ def input_problem(guard: Guard, judged: Judged) -> Problem:
         rows=judged.rows,
         rows_refused=refused,
         disclosure=disclosure,
+        fault="caller",
+        contacts=guard.identity.contacts,
+        headers=guard.feature_headers,
     )
 
 
@@ -125,6 +130,8 @@ def output_problem(guard: Guard, judged: Judged) -> Problem:
         violations_total=judged.verdict.total,
         rows=judged.rows,
         disclosure=guard.disclosure,
+        fault="model",
+        contacts=guard.identity.contacts,
     )
 
 
@@ -137,6 +144,21 @@ def render(problem: Problem, protocol: str, accept: bytes) -> tuple[bytes, bytes
             content_type, body = shaped
             return content_type.encode(), body
     return PROBLEM_JSON.encode(), problem_json(problem)
+
+
+def _error(problem: Problem, violation: Violation) -> dict[str, Any]:
+    """One of `errors`; the pointer is a URI fragment (RFC 6901 section 6)."""
+    header = "" if violation.pointer else problem.headers.get(violation.feature, "")
+    error: dict[str, Any] = {"header": header} if header else {"pointer": f"#{quote(violation.pointer, _FRAGMENT)}"}
+    error |= {"row": violation.row, "code": violation.code}
+    if problem.disclosure is Disclosure.FULL:
+        error["detail"] = violation.message
+    if problem.fault:
+        error["fault"] = problem.fault
+    contact = problem.contact_of(violation)
+    if contact:
+        error["contact"] = contact
+    return error
 
 
 def problem_json(problem: Problem) -> bytes:
@@ -158,13 +180,8 @@ def problem_json(problem: Problem) -> bytes:
         if problem.rows:
             document["rows"] = {"received": problem.rows, "refused": problem.rows_refused}
         if problem.violations:
-            full = problem.disclosure is Disclosure.FULL
             shown = problem.violations[:MAX_LISTED_VIOLATIONS]
-            document["errors"] = [
-                {"pointer": f"#{violation.pointer}", "row": violation.row, "code": violation.code}
-                | ({"detail": violation.message} if full else {})
-                for violation in shown
-            ]
+            document["errors"] = [_error(problem, violation) for violation in shown]
             document["errors_total"] = problem.violations_total
             document["errors_shown"] = len(shown)
     return json.dumps(document, ensure_ascii=True, separators=(",", ":")).encode()

@@ -19,6 +19,14 @@ class Responsible(NamedTuple):
     description: str = ""
 
 
+def contacts_of(policy: Policy) -> dict[str, str]:
+    """Whom callers ask, where it is not the policy's owner: by feature, by prediction, by `rule.ID`."""
+    contract = policy.contract
+    owners = {name: checks.owner for name, checks in (*contract.prediction.items(), *contract.features.items())}
+    owners |= {f"{_RULE}{rule.id}": rule.owner for rule in contract.rules}
+    return {name: owner.contact for name, owner in owners.items() if owner is not None and owner.contact}
+
+
 def responsible_for(policy: Policy | None, name: str, code: str) -> Responsible:
     """The feature's (or rule's) own owner, else the policy's. `name` is the feature or prediction of the violation."""
     if policy is None:

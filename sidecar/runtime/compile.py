@@ -10,6 +10,7 @@ from .. import policy as room
 from ..contract import compile_contract
 from ..guard import MAX_DECODED_BYTES, Guard, Identity, Recording
 from ..policy import Platform, Policy
+from ..policy.ownership import contacts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ def compile_guard(policy: Policy, *, own_upstream: bool = True) -> Guard:
         version=policy.version or "",
         digest=room.digest(policy),
         contact=policy.owner.contact if policy.owner is not None else "",
+        contacts=contacts_of(policy),
         model_name=model.name or "",
         model_versions=tuple(model.versions),
         model_path=model.path or "",

@@ -10,11 +10,12 @@ from ..problem import Disclosure, Problem
 from ..verdict import MAX_LISTED_VIOLATIONS
 
 MAX_PART_LENGTH: Final = 256  # of a title, a detail, a code, a pointer, a sentence
+_MAX_CONTACTS: Final = 3
 CONTENT_TYPE: Final = "application/json"
 
 
 def error_string(problem: Problem) -> str:
-    """`contract-violation: …; age.min at /inputs/0/data/0 (row 0); and 3 more [request 0192…]`; never a value.
+    """`contract-violation: …; age.min at /inputs/0/data/0; and 3 more; ask #team [request 0192…]`; never a value.
 
     minimal: the kind and the request id. codes: also title, detail, codes and pointers. full: also each sentence.
     """
@@ -26,12 +27,16 @@ def error_string(problem: Problem) -> str:
         parts.append(_cut(problem.detail))
     listed = problem.violations[:MAX_LISTED_VIOLATIONS]
     for violation in listed:
-        where = f" at {_cut(violation.pointer)}" if violation.pointer else ""
+        place = problem.place_of(violation)
+        where = f" at {_cut(place)}" if place else ""
         sentence = f": {_cut(violation.message)}" if problem.disclosure is Disclosure.FULL else ""
         parts.append(f"{_cut(violation.code)}{where}{sentence}")
+    contacts = dict.fromkeys(contact for each in listed if (contact := problem.contact_of(each)))
     more = max(problem.violations_total, len(problem.violations)) - len(listed)
     if more > 0:
         parts.append(f"and {more} more")
+    if contacts:
+        parts.append(f"ask {', '.join(map(_cut, list(contacts)[:_MAX_CONTACTS]))}")
     return "; ".join(parts) + request
 
 
