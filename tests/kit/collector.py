@@ -36,6 +36,7 @@ class Collector:
         self.requests: list[tuple[str, dict[str, str], int]] = []  # path, headers, spans
         self.closing = threading.Event()
         self.most_spans = 10_000  # more in one request are too large
+        self.slow_seconds = 0.0  # before each answer
         self.url = ""
 
     def take(self, path: str, headers: dict[str, str], body: bytes) -> tuple[Say, bytes]:
@@ -60,8 +61,8 @@ class Collector:
 
 
 @contextmanager
-def collector() -> Iterator[Collector]:
-    """One that listens."""
+def collector(port: int = 0) -> Iterator[Collector]:
+    """One that listens; 0 = on any port."""
     state = Collector()
 
     class Handler(BaseHTTPRequestHandler):
@@ -70,6 +71,8 @@ def collector() -> Iterator[Collector]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             say, answer = state.take(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+            if state.slow_seconds:
+                state.closing.wait(state.slow_seconds)
             if say.hang:
                 state.closing.wait(30)
                 self.close_connection = True
@@ -83,7 +86,7 @@ def collector() -> Iterator[Collector]:
         def log_message(self, *arguments: object) -> None:
             """Silent."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     state.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
