@@ -11,7 +11,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from .contract import Compiled, Mode
 from .edits import Span, splice
@@ -52,6 +52,8 @@ class Identity:
     digest: str
     contact: str = ""
     contacts: Mapping[str, str] = field(default_factory=dict)  # feature, prediction or `rule.ID` → its own contact
+    # Feature, prediction, `rule.ID` or "" → who answers for it (`policy.ownership.Responsible`), for readers of logs.
+    responsible: Mapping[str, Any] = field(default_factory=dict)
     model_name: str = ""
     model_versions: tuple[str, ...] = ()
     model_path: str = ""
@@ -71,6 +73,13 @@ class Recording:
     slice_only: frozenset[str] = frozenset()  # taken out before the model
 
 
+class Candidate(NamedTuple):
+    """A contract judged beside the one in force, by readers of records alone: it is never applied."""
+
+    codec: Codec
+    contract: Compiled
+
+
 class Guard:
     """A codec, a contract, and the identity they belong to."""
 
@@ -83,6 +92,7 @@ class Guard:
         upstream: str = "",
         recording: Recording | None = None,
         max_decoded_bytes: int = MAX_DECODED_BYTES,
+        candidate: Candidate | None = None,
     ) -> None:
         """`max_decoded_bytes`: of one body without its coding; at least what an uncoded body may have."""
         self.identity = identity
@@ -91,6 +101,7 @@ class Guard:
         self.contract = contract
         self.upstream = upstream
         self.max_decoded_bytes = max_decoded_bytes
+        self.candidate = candidate
         self.disclosure: Disclosure = contract.errors
         self.checks_reply = bool(contract.predictions)
         self.reads_bodies = identity.protocol != "opaque"

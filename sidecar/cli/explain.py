@@ -148,6 +148,7 @@ def _policy(row: Prediction, policy: Policy | None) -> dict[str, Any]:
         "owner": owner.team if owner is not None else "",
         "contact": owner.contact if owner is not None else "",
         "runbook": owner.runbook if owner is not None else "",
+        "review_by": (policy.lineage.review_by or "") if policy is not None and policy.lineage is not None else "",
         "known": policy is not None,
     }
 

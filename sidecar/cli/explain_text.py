@@ -101,6 +101,8 @@ def _policy(policy: Mapping[str, Any]) -> str:
     name = f"{policy['name']}@{policy['version']}" if policy["version"] else policy["name"]
     owner = " ".join(word for word in (policy["owner"], policy["contact"]) if word)
     parts = [f"{name} {policy['short_digest']}", f"owner {owner}" if owner else "", policy["runbook"]]
+    if policy.get("review_by"):
+        parts.append(f"review by {policy['review_by']}")
     return ", ".join(part for part in parts if part)
 
 

@@ -99,6 +99,7 @@ class Access:
             "mode": record.mode,
             "verdict": record.verdict,
             "codes": list(dict.fromkeys(violation.code for violation in record.violations)) or "",
+            "violations": _answerable(record, guard) or "",
             "rows": record.rows,
             "prediction_id": record.prediction_id,
             "request_id": record.request_id,
@@ -150,6 +151,18 @@ class Access:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor = fresh
+
+
+def _answerable(record: Exchange, guard: Any | None) -> list[dict[str, str]]:
+    """Each code once, with who answers for it and where its value comes from, by the policy of its day."""
+    known = guard.identity.responsible if guard is not None else {}
+    found: dict[str, dict[str, str]] = {}
+    for violation in record.violations:
+        if violation.code not in found:
+            who = known.get(violation.code) or known.get(violation.feature) or known.get("")
+            stated = {name: getattr(who, name, "") for name in ("owner", "contact", "source", "review_by")}
+            found[violation.code] = {"code": violation.code} | {name: text for name, text in stated.items() if text}
+    return list(found.values()) if known else []
 
 
 MEMBER = Access

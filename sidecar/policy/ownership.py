@@ -17,6 +17,15 @@ class Responsible(NamedTuple):
     source: str = ""
     unit: str = ""
     description: str = ""
+    review_by: str = ""  # the day by which somebody must look at the policy again
+
+
+def responsible_by_name(policy: Policy) -> dict[str, Responsible]:
+    """`responsible_for` of every feature, prediction and `rule.ID`; "" for what the policy does not name."""
+    contract = policy.contract
+    rules = (f"{_RULE}{rule.id}" for rule in contract.rules)
+    found = {name: responsible_for(policy, name, "") for name in (*contract.prediction, *contract.features)}
+    return {"": responsible_for(policy, "", ""), **found, **{code: responsible_for(policy, "", code) for code in rules}}
 
 
 def contacts_of(policy: Policy) -> dict[str, str]:
@@ -43,6 +52,7 @@ def responsible_for(policy: Policy | None, name: str, code: str) -> Responsible:
         if code == f"{_RULE}{rule.id}":
             owner, description = rule.owner, rule.description
     owner = owner or policy.owner
-    if owner is None:
-        return Responsible(source=source, unit=unit, description=description)
-    return Responsible(owner.team, owner.contact, source, unit, description)
+    team, contact = (owner.team, owner.contact) if owner is not None else ("", "")
+    contact = contact or (policy.owner.contact if policy.owner is not None else "")
+    review_by = (policy.lineage.review_by or "") if policy.lineage is not None else ""
+    return Responsible(team, contact, source, unit, description, review_by)

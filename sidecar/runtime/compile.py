@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .. import policy as room
-from ..contract import compile_contract
-from ..guard import MAX_DECODED_BYTES, Guard, Identity, Recording
+from ..contract import ContractSection, compile_contract
+from ..guard import MAX_DECODED_BYTES, Candidate, Guard, Identity, Recording
 from ..policy import Platform, Policy
-from ..policy.ownership import contacts_of
+from ..policy.ownership import contacts_of, responsible_by_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ def compile_guard(policy: Policy, *, own_upstream: bool = True) -> Guard:
         digest=room.digest(policy),
         contact=policy.owner.contact if policy.owner is not None else "",
         contacts=contacts_of(policy),
+        responsible=responsible_by_name(policy),
         model_name=model.name or "",
         model_versions=tuple(model.versions),
         model_path=model.path or "",
@@ -70,7 +71,26 @@ def compile_guard(policy: Policy, *, own_upstream: bool = True) -> Guard:
     )
     url = (policy.upstream.url or "") if own_upstream else ""
     decoded = max(MAX_DECODED_BYTES, policy.upstream.max_body)
-    return Guard(identity, codec, contract, upstream=url, recording=_recording(policy), max_decoded_bytes=decoded)
+    return Guard(
+        identity,
+        codec,
+        contract,
+        upstream=url,
+        recording=_recording(policy),
+        max_decoded_bytes=decoded,
+        candidate=_candidate(policy),
+    )
+
+
+def _candidate(policy: Policy) -> Candidate | None:
+    section, wire = policy.contract.candidate, policy.model.wire
+    if not isinstance(section, ContractSection) or wire is None:
+        return None
+    contract, findings = compile_contract(section)
+    if contract is None:
+        wrong = "; ".join(finding.message for finding in findings if finding.severity == "error")
+        raise ValueError(f"contract.candidate: {wrong}")
+    return Candidate(wire.bind(contract.features, contract.predictions), contract)
 
 
 def _recording(policy: Policy) -> Recording:

@@ -24,7 +24,7 @@ features:
 prediction:
   score: {type: float, min: 0, max: 1}
 """, model="protocol: oip, name: credit, columns: {input-0: [age, income]}").replace(
-    "version: 1.2.0", 'version: 1.2.0\nowner: {team: risk-ml, contact: "#risk"}'
+    "version: 1.2.0", 'version: 1.2.0\nowner: {team: risk-ml, contact: "#risk"}\nlineage: {review_by: 2999-03-01}'
 )  # fmt: skip
 
 
@@ -80,14 +80,16 @@ def test_a_refused_call_says_who_can_help(desk: Desk, archived: bool, capsys: py
     assert (found["verdict"], found["status"], found["upstream_status"]) == ("rejected", 422, 0)
     (violation,) = found["violations"]
     assert violation == {
-        "row": 0, "code": "age.max", "feature": "age", "applied": "reject", "owner": "crm", "contact": "",
-        "source": "customer-core", "unit": "", "description": "Age at application.",
+        "row": 0, "code": "age.max", "feature": "age", "applied": "reject", "owner": "crm", "contact": "#risk",
+        "source": "customer-core", "unit": "", "description": "Age at application.", "review_by": "2999-03-01",
     }  # fmt: skip
     assert found["policy"]["digest"] == desk.guard.identity.digest
     assert (found["policy"]["owner"], found["policy"]["contact"]) == ("risk-ml", "#risk")
     assert found["rows"][0]["delivered"] is None
     assert main(["explain", name, "--data", str(desk.data)]) == 0
-    assert "comes from customer-core; owner crm" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "comes from customer-core; owner crm" in told
+    assert "review by 2999-03-01" in told
 
 
 def test_journal_and_archive_tell_the_same_story(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

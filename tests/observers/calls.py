@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 
 from sidecar.exchange import Close, Exchange, Feedback, Gap, Kind, Shadow, encode
+from sidecar.guard import Identity
 from sidecar.journal import Cursor, JournalSettings, Position, Read, StatsPage, Writer
 from sidecar.observers import Context
+from sidecar.policy.ownership import Responsible
 
 STARTED_UNIX_NS = 1_800_000_000_000_000_000
 DIGEST = "b2:" + "a" * 32
@@ -85,8 +87,11 @@ class OneBook:
 
     def guard(self, digest: str) -> Any | None:
         name = self.names.get(digest)
-        identity = SimpleNamespace(name=name, version="2.3.0", digest=digest, model_name="credit")
-        return None if name is None else SimpleNamespace(identity=identity)
+        owner = Responsible("crm", "#crm", "customer-core", review_by="2999-03-01")
+        identity = Identity(
+            name or "", "2.3.0", digest, model_name="credit", responsible={"": Responsible("risk"), "age": owner}
+        )
+        return None if name is None else SimpleNamespace(identity=identity, candidate=None)
 
     def document(self, digest: str) -> Mapping[str, Any] | None:
         name = self.names.get(digest)

@@ -46,16 +46,21 @@ def lines(path: Path) -> list[dict[str, Any]]:
 def test_a_line_says_who_asked_what_and_what_became_of_it(tmp_path: Path) -> None:
     target = tmp_path / "access.log"
     violated = ListedViolation("age.min", "age", 0, "reject", "input")
+    unknown = ListedViolation("unknown.z", "z", 0, "warn", "input")
     record = recent(
         target="/v2/models/credit/infer?sig=secret&a=1", verdict="rejected", status=422, trace_flags=1,
-        violations=(violated, violated), violations_total=2, request_headers=(("user-agent", "curl/8"),),
+        violations=(violated, violated, unknown), violations_total=3, request_headers=(("user-agent", "curl/8"),),
     )  # fmt: skip
     live(tmp_path, target, [record, Close(exchange=recent(streamed=True))])
     line, streamed = lines(target)
     assert line["event"] == "request.answered"
     assert (line["trace_id"], line["span_id"], line["trace_flags"]) == (record.trace_id, record.span_id, "01")
     assert (line["method"], line["path"], line["query"]) == ("POST", "/v2/models/credit/infer", "sig=REDACTED&a=1")
-    assert (line["status"], line["verdict"], line["codes"]) == (422, "rejected", ["age.min"])
+    assert (line["status"], line["verdict"], line["codes"]) == (422, "rejected", ["age.min", "unknown.z"])
+    assert line["violations"] == [
+        {"code": "age.min", "owner": "crm", "contact": "#crm", "source": "customer-core", "review_by": "2999-03-01"},
+        {"code": "unknown.z", "owner": "risk"},
+    ]
     assert (line["policy"], line["model"], line["client"]) == ("credit-risk", "credit", "10.0.0.7")
     assert (line["duration_ms"], line["upstream_ms"], line["user_agent"]) == (10.0, 8.0, "curl/8")
     assert "error" not in line
