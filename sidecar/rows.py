@@ -58,3 +58,15 @@ class TypedFeature:
     annotation: Any
     required: bool = True
     check: Callable[[Any], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowTest:
+    """A condition over several features that a fast accept must hold in every row.
+
+    `holds` takes the decoded cells of `names` in that order (UNSET where the row has none) and answers True only for a
+    row that breaks nothing. It raises nothing.
+    """
+
+    names: tuple[str, ...]
+    holds: Callable[..., bool | None]

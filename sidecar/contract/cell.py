@@ -12,10 +12,13 @@ from typing import Final, TypeAlias
 from ..rows import MISSING, Value
 from ..verdict import Action
 from .checks import Checks
-from .kinds import Scalar, parse_text
+from .kinds import Bad, Scalar, parse_text
 from .literals import ValueSet
 
 BOUNDS: Final = frozenset({"min", "max", "exclusive_min", "exclusive_max"})
+
+# What stands for a value that breaks its own checks: it is not null, and no rule can use it.
+INVALID: Final = Bad.TYPE
 
 REPAIRS: Final = frozenset({Action.CLAMP, Action.REPLACE, Action.SET_NULL})
 
@@ -98,6 +101,19 @@ class Cell:
             else:
                 repaired = mended
         return Examined((*noted, *[(check, action) for check in broken]), repaired)
+
+    def settled(self, value: Value, examined: Examined) -> Value:
+        """The value that rules see: as repaired, typed; None for null, missing and sentinels, INVALID for a bad one."""
+        if examined.repaired is not MISSING:
+            return examined.repaired
+        kind = self.checks.kind
+        if self.from_header and value.__class__ is str:
+            value = parse_text(value, kind.scalar)
+        if value is None or value is MISSING or value in self.sentinels:
+            return None
+        if any(check != "deprecated" for check, _ in examined.broken):
+            return INVALID
+        return self.checks.coerce(value) if kind.scalar is Scalar.INT and not kind.shape else value
 
     def _absence(self, value: Value) -> str:
         if value is MISSING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -18,7 +18,8 @@ from .duplicates import SENTENCE, UNIQUE
 from .kinds import NUMERIC, Bad, Scalar
 from .literals import read
 from .report import Report
-from .sections import Checks, ContractSection, Feature, ModeByCaller, Prediction, ReplaceWith
+from .rules import CompiledRule, FeatureNames, compile_rules
+from .sections import Checks, ContractSection, Feature, Mode, ModeByCaller, Prediction, ReplaceWith
 from .typed import ANYTHING, typed
 
 _ACTIONS: Final[dict[str, Action]] = {
@@ -44,6 +45,7 @@ def compile_contract(section: ContractSection) -> tuple[Compiled | None, list[Fi
     fallback = _fallback(section, report)
     cells: list[Cell] = []
     types: dict[str, TypedFeature | None] = {}
+    kinds: dict[str, Built] = {}
     lint.of_features(section.features, report)
     for name, feature in section.features.items():
         if feature.role == "ignored":
@@ -56,10 +58,13 @@ def compile_contract(section: ContractSection) -> tuple[Compiled | None, list[Fi
         built = build(feature, report.at("features", name), feature.default)
         if built is None:
             continue
+        kinds[name] = built
         lint.of_feature(name, feature, built, report.at("features", name))
         cell = _feature_cell(name, feature, built, report.at("features", name), fallback)
         cells.append(cell)
         types[name] = typed(cell, built.allowed)
+    modes = section.mode if isinstance(section.mode, ModeByCaller) else ModeByCaller(section.mode)
+    rules = _rules(section, kinds, report, fallback, (modes.default, *modes.callers.values()))
     answers: list[Cell] = []
     reply_types: dict[str, TypedFeature | None] = {}
     for name, prediction in section.prediction.items():
@@ -72,7 +77,6 @@ def compile_contract(section: ContractSection) -> tuple[Compiled | None, list[Fi
         reply_types[name] = typed(cell, built.allowed)
     if report.failed:
         return None, report.findings
-    modes = section.mode if isinstance(section.mode, ModeByCaller) else ModeByCaller(section.mode)
     sources = {name: feature.from_ for name, feature in section.features.items()}
     return (
         Compiled(
@@ -92,9 +96,27 @@ def compile_contract(section: ContractSection) -> tuple[Compiled | None, list[Fi
             bad_rows=_BAD_ROWS[section.on_bad_rows],
             request_proof=_proof(types),
             reply_proof=_proof(reply_types),
+            rules=rules,
+            named_by_rules=frozenset(name for rule in rules for name in rule.expression.names),
         ),
         report.findings,
     )
+
+
+def _rules(
+    section: ContractSection,
+    kinds: Mapping[str, Built],
+    report: Report,
+    fallback: Mapping[str, Value] | None,
+    modes: Sequence[Mode],
+) -> tuple[CompiledRule, ...]:
+    for position, rule in enumerate(section.rules):
+        if rule.on_violation == "fallback" and not fallback:
+            report.at("rules", position, "on_violation").error(
+                "fallback-without-values", "there are no fallback values", "add fallback: {values: …}"
+            )
+    names = FeatureNames(section.features, kinds)
+    return compile_rules(section.rules, names, section.features, report, modes, _ACTIONS)
 
 
 def _proof(types: Mapping[str, TypedFeature | None]) -> Mapping[str, TypedFeature] | None:
@@ -112,10 +134,6 @@ def _stripped(section: ContractSection) -> tuple[str, ...]:
 
 def _say_what_waits(section: ContractSection, report: Report) -> None:
     """Keys that are read and kept, but that this version does nothing about."""
-    for position, rule in enumerate(section.rules):
-        report.at("rules", position).not_acted_on(f"rule `{rule.id}` is not evaluated")
-    if section.candidate:
-        report.at("candidate").not_acted_on("the candidate contract is not judged")
     for kind, members in (("features", section.features), ("prediction", section.prediction)):
         for name, keys in members.items():
             place = report.at(kind, name)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..problem import Disclosure
-from ..rows import Rows, TypedFeature, Value
+from ..rows import Rows, RowTest, TypedFeature, Value
 from ..verdict import ACCEPTED, Action, Outcome, Verdict, Violation
 from . import judge
 from .cell import Cell
+from .rowwise import RowVerdict, by_row
+from .rules import CompiledRule, find_broken, row_test
 from .sections import Mode
 
 
@@ -38,6 +40,8 @@ class Compiled:
     bad_rows: Action  # REJECT, FALLBACK or DROP: what a bad row does to its batch
     request_proof: Mapping[str, TypedFeature] | None
     reply_proof: Mapping[str, TypedFeature] | None
+    rules: tuple[CompiledRule, ...] = ()
+    named_by_rules: frozenset[str] = frozenset()
 
     def mode(self, caller: str) -> Mode:
         """The mode in force for a caller by name."""
@@ -64,16 +68,28 @@ class Compiled:
         """As `request_types`, for answers; {} where predictions are not checked."""
         return self.reply_proof
 
+    def request_rules(self) -> tuple[RowTest, ...]:
+        """What every row must hold besides `request_types` for a request to be proven clean."""
+        return tuple([row_test(rule) for rule in self.rules])
+
     def judge_request(self, rows: Rows, *, caller: str, now_seconds: float) -> Verdict:
         """The verdict on the rows of a request. `now_seconds` is wall time since the epoch."""
         mode = self.mode(caller)
-        if mode is Mode.OFF:
-            judgement = judge.only_strips(self.cells, rows)
-        else:
-            judgement = judge.examine(self.cells, rows, now_seconds)
-            if self.closed and rows.unknown:
-                judge.name_unknown(judgement, rows.unknown, self.unknown, len(self.cells))
+        judgement = judge.only_strips(self.cells, rows) if mode is Mode.OFF else self._examined(rows, now_seconds)
         return judge.decide(judgement, rows, mode, bad_rows=self.bad_rows)
+
+    def _examined(self, rows: Rows, now_seconds: float) -> judge.Judgement:
+        judgement = judge.examine(self.cells, rows, now_seconds, self.named_by_rules)
+        if self.rules:
+            find_broken(judgement, self.rules, rows, len(self.cells))
+        if self.closed and rows.unknown:
+            judge.name_unknown(judgement, rows.unknown, self.unknown, len(self.cells) + len(self.rules))
+        return judgement
+
+    def by_row(self, rows: Rows, *, now_seconds: float, answer: bool = False) -> list[RowVerdict]:
+        """What enforcing does with each row of a request, or of an `answer`, whatever the mode is."""
+        examined = judge.examine(self.answers, rows, now_seconds) if answer else self._examined(rows, now_seconds)
+        return by_row(examined, rows.count, self.bad_rows)
 
     def judge_reply(self, rows: Rows, *, sent_rows: int, caller: str, now_seconds: float) -> Verdict:
         """The verdict on an answer to `sent_rows` rows. Fallback rows carry their values as changes."""

@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
+from itertools import takewhile
 from operator import itemgetter
 from typing import Final, NamedTuple
 
 from ..rows import MISSING, Change, Rows, Value
 from ..verdict import ACCEPTED, MAX_LISTED_VIOLATIONS, Action, Outcome, Verdict, Violation
-from .cell import Cell
+from .cell import INVALID, Cell
 from .duplicates import UNIQUE, action_of, repeats
 from .sections import Mode
 
@@ -31,6 +32,12 @@ _WEIGHT: Final[dict[Action, int]] = {
     Action.IGNORE: 0,
 }
 _REJECT, _FALLBACK, _DROP, _REPAIR, _WARN = 5, 4, 3, 2, 1
+
+
+def weight_of(action: Action) -> int:
+    """How heavy an action is: the heaviest one decides a row."""
+    return _WEIGHT[action]
+
 
 # Codes travel in headers, metrics and records; a name that a caller made up must not.
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
@@ -50,6 +57,7 @@ class _Found(NamedTuple):
     sentence: str
     in_body: bool
     enforced: bool
+    between: tuple[str, ...]  # the features of the body that a rule is about
 
 
 @dataclass(slots=True)
@@ -61,6 +69,8 @@ class Judgement:
     observed: dict[int, int] = field(default_factory=dict)  # the same of checks that only observe
     repairs: list[Change] = field(default_factory=list)
     strips: list[Change] = field(default_factory=list)  # hold in every mode
+    settled: dict[str, Sequence[Value]] = field(default_factory=dict)  # of the features that rules name
+    undecided: int = 0  # times that a rule could not be decided
 
     def note(
         self,
@@ -72,26 +82,33 @@ class Judgement:
         sentence: str,
         in_body: bool,
         enforced: bool = True,
+        between: tuple[str, ...] = (),
     ) -> None:
         """One violation; `enforced` False: it is told and counted, and decides nothing."""
         weight = _WEIGHT[action]
-        self.found.append(_Found(-weight, row, order, code, feature, action, sentence, in_body, enforced))
+        self.found.append(_Found(-weight, row, order, code, feature, action, sentence, in_body, enforced, between))
         worst = self.worst if enforced else self.observed
         if weight > worst.get(row, -1):
             worst[row] = weight
 
 
-def examine(cells: Sequence[Cell], rows: Rows, now_seconds: float) -> Judgement:
-    """Every cell of every row."""
+def examine(cells: Sequence[Cell], rows: Rows, now_seconds: float, wanted: frozenset[str] = frozenset()) -> Judgement:
+    """Every cell of every row; of the features `wanted` by rules, the values that rules see are kept."""
     judgement = Judgement()
     columns = rows.columns
     for order, cell in enumerate(cells):
         column = columns[cell.name]
         if cell.slice_only and not cell.from_header:
             judgement.strips += strips_of(cell, column)
+        settled: list[Value] | None = None
+        if cell.name in wanted:
+            settled = list(column)
+            judgement.settled[cell.name] = settled
         for row in cell.screen(column):
             value = column[row]
             examined = cell.examine(value, now_seconds)
+            if settled is not None:
+                settled[row] = cell.settled(value, examined)
             if not examined.broken:
                 continue
             for check, action in examined.broken:
@@ -100,16 +117,25 @@ def examine(cells: Sequence[Cell], rows: Rows, now_seconds: float) -> Judgement:
             if examined.repaired is not MISSING:
                 judgement.repairs.append(Change(row, cell.name, examined.repaired))
         if cell.unique and rows.count > 1:
-            _note_repeats(judgement, cell, order, column, now_seconds)
+            _note_repeats(judgement, cell, order, column, now_seconds, settled)
     return judgement
 
 
-def _note_repeats(judgement: Judgement, cell: Cell, order: int, column: Sequence[Value], now_seconds: float) -> None:
+def _note_repeats(
+    judgement: Judgement,
+    cell: Cell,
+    order: int,
+    column: Sequence[Value],
+    now_seconds: float,
+    settled: list[Value] | None,
+) -> None:
     action = action_of(cell)
     for row in repeats(cell, column, now_seconds):
         judgement.note(row, order, cell.prefix + UNIQUE, cell.name, action, cell.sentences[UNIQUE], True)
         if action is Action.SET_NULL:
             judgement.repairs.append(Change(row, cell.name, None))
+        if settled is not None:
+            settled[row] = None if action is Action.SET_NULL else INVALID
 
 
 def only_strips(cells: Sequence[Cell], rows: Rows) -> Judgement:
@@ -231,7 +257,7 @@ def _listed(found: list[_Found], rows: Rows) -> tuple[Violation, ...]:
                 one.code,
                 one.feature[:_LISTED_LENGTH],
                 one.row,
-                rows.pointer(one.feature, one.row) if one.in_body else "",
+                _pointer(one, rows),
                 one.action,
                 one.sentence,
                 one.enforced,
@@ -239,3 +265,14 @@ def _listed(found: list[_Found], rows: Rows) -> tuple[Violation, ...]:
             for one in nsmallest(MAX_LISTED_VIOLATIONS, found, key=_weightiest)
         ]
     )
+
+
+def _pointer(one: _Found, rows: Rows) -> str:
+    """The place of the cell; of a rule, the deepest place that holds all its features."""
+    if not one.in_body:
+        return ""
+    if not one.between:
+        return rows.pointer(one.feature, one.row)
+    tokens = [rows.pointer(name, one.row).split("/") for name in one.between]
+    shared = takewhile(lambda column: len(set(column)) == 1, zip(*tokens, strict=False))
+    return "/".join(column[0] for column in shared)

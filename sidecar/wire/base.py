@@ -9,7 +9,7 @@ from typing import ClassVar, Protocol, TypeAlias
 
 from ..edits import Span
 from ..problem import Problem
-from ..rows import Change, Rows, TypedFeature, Value
+from ..rows import Change, Rows, RowTest, TypedFeature, Value
 
 
 class RouteKind(StrEnum):
@@ -51,11 +51,13 @@ class Codec(Protocol):
     # Whether answers are lists of rows: a row may then be left out, and null stands in its place in the answer.
     lists_rows: ClassVar[bool]
 
-    def request_acceptor(self, features: Mapping[str, TypedFeature], *, closed: bool) -> Acceptor | None:
+    def request_acceptor(
+        self, features: Mapping[str, TypedFeature], *, closed: bool, rules: Sequence[RowTest] = ()
+    ) -> Acceptor | None:
         """A proof of cleanliness, or None where this protocol or mapping cannot give one.
 
         `closed`: a body with a name that is not a feature must be declined. Duplicate keys, duplicate tensors, unknown
-        keys beside the protocol's own, and disagreeing shapes are always declined.
+        keys beside the protocol's own, and disagreeing shapes are always declined; so is a row that breaks a rule.
         """
         ...
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 from ..edits import Span
 from ..errors import WireError, WireFault
 from ..problem import Problem
-from ..rows import Change, Rows, TypedFeature, Value
+from ..rows import Change, Rows, RowTest, TypedFeature, Value
 from ..yamldoc import key
 from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route, RouteKind
 from .compose import input_tensors, json_body
@@ -151,8 +151,10 @@ class OipCodec:
     predictions: tuple[str, ...]
     output_places: Mapping[str, TensorPlace]
 
-    def request_acceptor(self, features: Mapping[str, TypedFeature], *, closed: bool) -> Acceptor | None:
-        return request_acceptor(self.places, self.columns, features)
+    def request_acceptor(
+        self, features: Mapping[str, TypedFeature], *, closed: bool, rules: Sequence[RowTest] = ()
+    ) -> Acceptor | None:
+        return request_acceptor(self.places, self.columns, features, rules)
 
     def reply_acceptor(self, predictions: Mapping[str, TypedFeature]) -> ReplyAcceptor | None:
         return reply_acceptor(self.predictions, self.output_places, predictions)

@@ -15,26 +15,37 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
-from ..rows import TypedFeature
+from ..rows import RowTest, TypedFeature
 from .base import Acceptor, ReplyAcceptor
 from .document import DEFAULT_LIMITS
 from .tensor import DATATYPES, UNREAD_CONTENT_TYPE, UNREAD_PARAMETERS
 from .tensor_rows import TensorPlace
-from .tensor_types import PARAMETERS, TENSOR_KEYS, ExpectedTensor, expected_tensors, value_tensor
+from .tensor_types import (
+    PARAMETERS,
+    TENSOR_KEYS,
+    ExpectedTensor,
+    expected_rules,
+    expected_tensors,
+    value_tensor,
+)
 from .typed import DECODE_ERRORS, WHOLE, list_of, literal, struct, tuple_of
 
 
 def request_acceptor(
-    places: Mapping[str, TensorPlace], columns: Mapping[str, tuple[str, ...]], features: Mapping[str, TypedFeature]
+    places: Mapping[str, TensorPlace],
+    columns: Mapping[str, tuple[str, ...]],
+    features: Mapping[str, TypedFeature],
+    row_tests: Sequence[RowTest] = (),
 ) -> Acceptor | None:
-    """An acceptor for these features; None when one of them is not in the body or not typeable here.
+    """An acceptor for these features; None when one of them, or of the rules', is not in the body or not typeable here.
 
     Tensors beyond the expected ones are always declined.
     """
     if any(name not in places for name in features):
         return None
     expected = expected_tensors(places, columns, features)
-    if not expected:
+    rules = expected_rules(row_tests, expected, places)
+    if not expected or rules is None:
         return None
     optional = [("id", "id", str), ("parameters", "parameters", PARAMETERS), ("outputs", "outputs", list_of(_Asked))]
     one_row = {nested: _one_row_decoder(expected, nested, optional) for nested in (False, True)}
@@ -80,6 +91,9 @@ def request_acceptor(
             for index, item in checked:
                 if not item.holds(message.inputs[index], 1, nested, False):
                     return 0
+            for rule in rules:
+                if not rule.kept_by_one(message.inputs, nested):
+                    return 0
             return 1
         if not wide or nested or _is_one_row(body):
             try:
@@ -109,7 +123,14 @@ def request_acceptor(
                 return 0
             seen.add(item.name)
             found += item.required
-        return int(count) if found == required else 0
+        if found != required:
+            return 0
+        if rules:
+            named = {_name_of(tensor): tensor for tensor in tensors}
+            for rule in rules:
+                if not rule.kept(named, count, nested):
+                    return 0
+        return int(count)
 
     return accept
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from ..edits import Span
 from ..errors import WireError, WireFault
 from ..problem import Problem
-from ..rows import Change, Rows, TypedFeature, Value
+from ..rows import Change, Rows, RowTest, TypedFeature, Value
 from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route
 from .sources import header_columns, header_pointer, split_headers
 
@@ -50,7 +50,9 @@ class OpaqueCodec:
 
     headers: Mapping[str, str]
 
-    def request_acceptor(self, features: Mapping[str, TypedFeature], *, closed: bool) -> Acceptor | None:
+    def request_acceptor(
+        self, features: Mapping[str, TypedFeature], *, closed: bool, rules: Sequence[RowTest] = ()
+    ) -> Acceptor | None:
         return None if features else _accept_any
 
     def reply_acceptor(self, predictions: Mapping[str, TypedFeature]) -> ReplyAcceptor | None:

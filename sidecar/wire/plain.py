@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from ..edits import Span
 from ..errors import WireError, WireFault
 from ..problem import Problem
-from ..rows import MISSING, Change, Rows, TypedFeature, Value
+from ..rows import MISSING, Change, Rows, RowTest, TypedFeature, Value
 from ..yamldoc import key
 from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route
 from .compose import json_body, row_documents
@@ -91,10 +91,12 @@ class PlainCodec:
     answer: Path
     mapped: Mapping[str, Path]
 
-    def request_acceptor(self, features: Mapping[str, TypedFeature], *, closed: bool) -> Acceptor | None:
+    def request_acceptor(
+        self, features: Mapping[str, TypedFeature], *, closed: bool, rules: Sequence[RowTest] = ()
+    ) -> Acceptor | None:
         if any(name not in self.layout.names for name in features):
             return None
-        types = RowTypes.of(self.layout, features)
+        types = RowTypes.of(self.layout, features, rules)
         return types.request_acceptor(self.rows, single=True) if types else None
 
     def reply_acceptor(self, predictions: Mapping[str, TypedFeature]) -> ReplyAcceptor | None:

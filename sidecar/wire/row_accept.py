@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from ..rows import TypedFeature
+from ..rows import RowTest, TypedFeature
 from .base import Acceptor, ReplyAcceptor
 from .document import DEFAULT_LIMITS
 from .row_table import Layout, Path
@@ -27,6 +27,7 @@ class _Row(NamedTuple):
     keys: int = 0
     optional: Callable[[Any], tuple[Any, ...]] | None = None
     checks: tuple[tuple[Callable[[Any], Any], Check], ...] = ()
+    rules: tuple[tuple[Callable[[Any], tuple[Any, ...]], Callable[..., bool | None]], ...] = ()
     not_one_long: bool = False  # a list of one is read as its only value
 
 
@@ -48,7 +49,7 @@ class RowTypes:
     has_columns: bool
 
     @classmethod
-    def of(cls, layout: Layout, features: Mapping[str, TypedFeature]) -> RowTypes | None:
+    def of(cls, layout: Layout, features: Mapping[str, TypedFeature], rules: Sequence[RowTest] = ()) -> RowTypes | None:
         """None when an annotation is not understood, or a feature stands nowhere types can follow."""
         annotations = {}
         for name in layout.names:
@@ -57,10 +58,12 @@ class RowTypes:
             if "other" in element.kinds or ("int" in element.kinds and element.high == float("inf")):
                 return None
             annotations[name] = annotation
+        if any(name not in annotations for rule in rules for name in rule.names):
+            return None
         return cls(
-            _object_row(layout, annotations, features),
-            _list_row(layout, annotations, features),
-            _scalar_row(layout, annotations, features),
+            _object_row(layout, annotations, features, rules),
+            _list_row(layout, annotations, features, rules),
+            _scalar_row(layout, annotations, features, rules),
             bool(layout.columns),
         )
 
@@ -132,6 +135,10 @@ class RowTypes:
                     value = get(row)
                     if value is not UNSET and check(value) is not True:
                         return 0
+            for cells_of, holds in row_type.rules:
+                for row in rows:
+                    if holds(*cells_of(row)) is not True:
+                        return 0
             return len(rows)
 
         return prove
@@ -147,7 +154,12 @@ def _body(path: Path, row: _Row | None, single: bool, optional: Sequence[str]) -
     return _Body(msgspec.json.Decoder(annotation).decode, row, single)
 
 
-def _object_row(layout: Layout, annotations: Mapping[str, Any], features: Mapping[str, TypedFeature]) -> _Row | None:
+def _object_row(
+    layout: Layout,
+    annotations: Mapping[str, Any],
+    features: Mapping[str, TypedFeature],
+    rules: Sequence[RowTest],
+) -> _Row | None:
     """Objects, nested where a feature's path is."""
     tree: dict[str, Any] = {}
     getters: dict[str, str] = {}
@@ -171,7 +183,8 @@ def _object_row(layout: Layout, annotations: Mapping[str, Any], features: Mappin
             optional_getters.append(getters[name])
     annotation, keys = _tree_struct(tree)
     checks = tuple((attrgetter(getters[name]), check) for name, check in _checks(layout, features))
-    return _Row(annotation, keys, _tuple_getter(optional_getters), checks)
+    tests = tuple((_tuple_getter([getters[name] for name in rule.names]) or _no_cells, rule.holds) for rule in rules)
+    return _Row(annotation, keys, _tuple_getter(optional_getters), checks, tests)
 
 
 def _attribute(node: dict[str, Any], token: str) -> str:
@@ -202,7 +215,16 @@ def _tuple_getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]] | No
     return get if len(names) > 1 else lambda row: (get(row),)
 
 
-def _list_row(layout: Layout, annotations: Mapping[str, Any], features: Mapping[str, TypedFeature]) -> _Row | None:
+def _no_cells(row: Any) -> tuple[Any, ...]:
+    return ()
+
+
+def _list_row(
+    layout: Layout,
+    annotations: Mapping[str, Any],
+    features: Mapping[str, TypedFeature],
+    rules: Sequence[RowTest],
+) -> _Row | None:
     if layout.explicit or not layout.names:
         return None
     names = layout.columns or layout.names
@@ -212,23 +234,44 @@ def _list_row(layout: Layout, annotations: Mapping[str, Any], features: Mapping[
         annotation = tuple_of(*(annotations.get(name, ANY_SCALAR) for name in names))
         position: dict[str, Callable[[Any], Any]] = {name: itemgetter(index) for index, name in enumerate(names)}
         checks = tuple((position[name], check) for name, check in _checks(layout, features))
-        return _Row(annotation, checks=checks)
+        return _Row(annotation, checks=checks, rules=_rules(rules, position))
     if len(names) != 1:
         return None
     (annotation,) = annotations.values()
     if element_of(annotation).is_list:
         checks = tuple((_itself, check) for _, check in _checks(layout, features))
-        return _Row(annotation, checks=checks, not_one_long=True)
-    return _Row(tuple_of(annotation), checks=tuple((itemgetter(0), check) for _, check in _checks(layout, features)))
+        return _Row(annotation, checks=checks, rules=_rules(rules, {names[0]: _itself}), not_one_long=True)
+    first: Callable[[Any], Any] = itemgetter(0)
+    checks = tuple((first, check) for _, check in _checks(layout, features))
+    return _Row(tuple_of(annotation), checks=checks, rules=_rules(rules, {names[0]: first}))
 
 
-def _scalar_row(layout: Layout, annotations: Mapping[str, Any], features: Mapping[str, TypedFeature]) -> _Row | None:
+def _scalar_row(
+    layout: Layout,
+    annotations: Mapping[str, Any],
+    features: Mapping[str, TypedFeature],
+    rules: Sequence[RowTest],
+) -> _Row | None:
     if len(layout.names) != 1 or layout.explicit:
         return None
     (annotation,) = annotations.values()
     if element_of(annotation).is_list or layout.columns:
         return None
-    return _Row(annotation, checks=tuple((_itself, check) for _, check in _checks(layout, features)))
+    checks = tuple((_itself, check) for _, check in _checks(layout, features))
+    return _Row(annotation, checks=checks, rules=_rules(rules, {layout.names[0]: _itself}))
+
+
+def _rules(
+    rules: Sequence[RowTest], cells: Mapping[str, Callable[[Any], Any]]
+) -> tuple[tuple[Callable[[Any], tuple[Any, ...]], Callable[..., bool | None]], ...]:
+    return tuple((_cells_of([cells[name] for name in rule.names]), rule.holds) for rule in rules)
+
+
+def _cells_of(getters: Sequence[Callable[[Any], Any]]) -> Callable[[Any], tuple[Any, ...]]:
+    if len(getters) == 1:
+        (only,) = getters
+        return lambda row: (only(row),)
+    return lambda row: tuple([get(row) for get in getters])
 
 
 def _checks(layout: Layout, features: Mapping[str, TypedFeature]) -> list[tuple[str, Check]]:

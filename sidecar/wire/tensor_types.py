@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
-from ..rows import TypedFeature
+from ..rows import RowTest, TypedFeature
 from .tensor import DATATYPES, first_contradiction
 from .tensor_rows import TensorPlace
 from .typed import (
@@ -96,6 +96,53 @@ class ExpectedTensor:
         if self.width:
             return all(check(row[at]) is True for at, check in self.checks for row in rows)
         return all(check(row[0] if nested else row) is True for _, check in self.checks for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedRule:
+    """A rule, and where its cells stand: (position among the expected tensors, its name, its width, column)."""
+
+    cells: tuple[tuple[int, str, int, int], ...]
+    holds: Callable[..., bool | None]
+
+    def kept_by_one(self, tensors: Sequence[Any], nested: bool) -> bool:
+        """Whether one row keeps it; every tensor is there, in order."""
+        cells = []
+        for index, _, _, column in self.cells:
+            data = tensors[index].data
+            cells.append(data[0][column] if nested else data[column])
+        return self.holds(*cells) is True
+
+    def kept(self, tensors: Mapping[str, Any], count: int, nested: bool) -> bool:
+        """Whether all rows keep it, whatever order the tensors are in. Flat data is cut by the width."""
+        columns = []
+        for _, name, width, column in self.cells:
+            tensor = tensors.get(name)
+            if tensor is None:
+                columns.append([msgspec.UNSET] * count)
+            elif nested:
+                columns.append([row[column] for row in tensor.data])
+            else:
+                columns.append(tensor.data[column::width] if width else tensor.data)
+        return all(self.holds(*cells) is True for cells in zip(*columns, strict=True))
+
+
+def expected_rules(
+    rules: Sequence[RowTest], expected: Sequence[ExpectedTensor], places: Mapping[str, TensorPlace]
+) -> tuple[ExpectedRule, ...] | None:
+    """Rules over the expected tensors; None when one names what is in none of them."""
+    indexes = {item.name: index for index, item in enumerate(expected)}
+    found = []
+    for rule in rules:
+        cells = []
+        for name in rule.names:
+            place = places.get(name)
+            if place is None or place.tensor not in indexes:
+                return None
+            index = indexes[place.tensor]
+            cells.append((index, place.tensor, expected[index].width, place.column or 0))
+        found.append(ExpectedRule(tuple(cells), rule.holds))
+    return tuple(found)
 
 
 def expected_tensors(

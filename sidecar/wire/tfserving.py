@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 from ..edits import Span
 from ..errors import WireError, WireFault
 from ..problem import Problem
-from ..rows import MISSING, Change, Rows, TypedFeature, Value
+from ..rows import MISSING, Change, Rows, RowTest, TypedFeature, Value
 from ..yamldoc import key
 from . import document
 from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route, RouteKind
@@ -98,10 +98,12 @@ class TfServingCodec:
     layout: Layout
     predictions: tuple[str, ...]
 
-    def request_acceptor(self, features: Mapping[str, TypedFeature], *, closed: bool) -> Acceptor | None:
+    def request_acceptor(
+        self, features: Mapping[str, TypedFeature], *, closed: bool, rules: Sequence[RowTest] = ()
+    ) -> Acceptor | None:
         if any(name not in self.layout.names for name in features):
             return None
-        types = RowTypes.of(self.layout, features)
+        types = RowTypes.of(self.layout, features, rules)
         return types.request_acceptor(("instances",), optional=("signature_name",)) if types else None
 
     def reply_acceptor(self, predictions: Mapping[str, TypedFeature]) -> ReplyAcceptor | None:

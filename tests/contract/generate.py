@@ -125,15 +125,58 @@ def _actions(draw: st.DrawFn, feature: dict[str, Any], good: list[Any]) -> None:
 
 @st.composite
 def contracts(draw: st.DrawFn) -> dict[str, Any]:
-    """An enforced contract with up to four features."""
+    """An enforced contract with up to four features, and now and then rules over them."""
     names = draw(st.sampled_from([["a"], ["a"], ["a", "b"], ["a", "b", "c", "d"]]))
+    features = {name: draw(numbers() | texts() | others()) for name in names}
     return {
+        "rules": draw(st.just([]) | rules(features)),
         "mode": "enforce",
         "on_bad_rows": draw(st.sampled_from(["reject_request", "drop_rows", "fallback"])),
         "unknown_features": draw(st.sampled_from(["reject", "strip", "warn", "ignore"])),
-        "features": {name: draw(numbers() | texts() | others()) for name in names},
+        "features": features,
         "fallback": {"values": {"score": 0.5}},
     }
+
+
+def conditions(name: str, feature: dict[str, Any], numeric: list[str]) -> st.SearchStrategy[str]:
+    """Conditions that one feature can be in, alone or beside numbers."""
+    kind = feature["type"].partition("[")[0] if "[" not in feature["type"] else "list"
+    values = feature.get("values", []) if kind != "list" else []
+    said = [repr(value) if isinstance(value, str) else str(value).lower() for value in values]
+    forms = [f"{name} is null", f"{name} is not null"]
+    if kind in ("int", "float"):
+        bounds = [-1, 0, 2, 5, 2.5, 2**53, 2**53 + 1]
+        forms += [f"{name} {sign} {bound}" for sign in ("<", "<=", ">") for bound in bounds]
+        forms += [f"{name} {sign} {other} * 2 - 1" for sign in ("<", "!=") for other in numeric]
+        forms += [f"{name} == {other}" for other in numeric if other != name]
+        forms += [f"{name} / {other} >= 1" for other in numeric]
+    elif kind == "list":
+        forms += [f"len({name}) == 2"]
+    elif kind == "bool":
+        forms += [name, f"{name} == true"]
+    elif kind == "json":
+        forms += [f"{name} == 1", f"{name} == 'a'", f"{name} > 0", f"len({name}) > 1"]
+    elif kind == "string" and not said:
+        forms += [f"{name} == 'a'", f"startswith({name}, 'a')", f"len({name}) < 2"]
+    forms += [f"{name} == {value}" for value in said] + ([f"{name} not in [{', '.join(said)}]"] if said else [])
+    return st.sampled_from(forms)
+
+
+@st.composite
+def rules(draw: st.DrawFn, features: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    numeric = [name for name, feature in features.items() if feature["type"] in ("int", "float")]
+    condition = st.sampled_from(sorted(features)).flatmap(lambda name: conditions(name, features[name], numeric))
+    found = []
+    for position in range(draw(st.integers(1, 2))):
+        rule = {"id": f"r{position}", "expect": draw(condition)}
+        if draw(st.booleans()):
+            rule["expect"] += draw(st.sampled_from([" and ", " or "])) + draw(condition)
+        if draw(st.booleans()):
+            rule["when"] = draw(condition)
+        rule["on_violation"] = draw(st.sampled_from(["reject", "fallback", "drop", "warn", "ignore"]))
+        mode = draw(st.sampled_from(["", "", "observe", "enforce", "off"]))
+        found.append({**rule, "mode": mode} if mode else rule)
+    return found
 
 
 def near(feature: dict[str, Any]) -> st.SearchStrategy[Any]:

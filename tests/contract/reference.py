@@ -1,6 +1,7 @@
 """A slow, obvious reading of the contract's semantics, to hold the compiled one against.
 
-Features are plain dicts of YAML keys with typed values. Nothing is shared with the package but MISSING.
+Features are plain dicts of YAML keys with typed values. Nothing is shared with the package but MISSING
+and the parser of expressions.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
+from sidecar.expression import ANY, LIST, NUMBER, TEXT, TRUTH, Type, category
+from sidecar.expression.parser import parse
 from sidecar.rows import MISSING
+from tests.expression.reference import Interpreter
 
 KEEP = object()
 # Of the formats that generated features have, by other means than the package's.
@@ -170,9 +174,43 @@ def repeats(feature: Mapping[str, Any], column: Sequence[Any]) -> list[int]:
     return found
 
 
+INVALID = b"not for rules"
+
+
+def settled(feature: Mapping[str, Any], value: Any) -> Any:
+    """What rules see of one cell: the repaired value, None for null, INVALID for a bad one."""
+    found, sent = examine(feature, value)
+    if sent is not KEEP:
+        return sent
+    if value is None or value is MISSING or any(same(value, one) for one in feature.get("missing_values", [])):
+        return None
+    if found:
+        return INVALID
+    beyond = isinstance(value, float) and feature["type"] == "int" and abs(value) > 2**53
+    return int(Fraction(repr(value))) if beyond else value
+
+
+def kind_of(feature: Mapping[str, Any]) -> Type:
+    """What an expression knows of a feature."""
+    if "[" in feature["type"]:
+        return LIST
+    if feature["type"] == "category":
+        return category(feature["values"])
+    return {"int": NUMBER, "float": NUMBER, "bool": TRUTH, "string": TEXT}.get(feature["type"], ANY)
+
+
+def broken_by(rule: Mapping[str, Any], contract: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    """Whether a row of settled values breaks a rule."""
+    read = Interpreter({name: kind_of(feature) for name, feature in contract["features"].items()}, row)
+    if "when" in rule and read.truth(parse(rule["when"])) is not True:
+        return False
+    return read.truth(parse(rule["expect"])) is False
+
+
 def judge(contract: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What enforcing does with a batch."""
     worst = [0] * len(records)
+    observed = [0] * len(records)
     codes: list[tuple[int, str, str]] = []
     changes: dict[tuple[int, str], Any] = {}
     unknown = contract.get("unknown_features", "ignore")
@@ -190,6 +228,10 @@ def judge(contract: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> 
                 worst[row] = max(worst[row], WEIGHT.get(unknown, 0))
                 if unknown == "strip":
                     changes[row, name] = MISSING
+    values = [
+        {name: settled(feature, record.get(name, MISSING)) for name, feature in contract["features"].items()}
+        for record in records
+    ]
     for name, feature in contract["features"].items():
         if not feature.get("unique"):
             continue
@@ -200,6 +242,13 @@ def judge(contract: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> 
             worst[row] = max(worst[row], WEIGHT.get(action, 0))
             if action == "set_null":
                 changes[row, name] = None
+            values[row][name] = None if action == "set_null" else INVALID
+    for rule in contract.get("rules", []):
+        for row, cells in enumerate(values):
+            if rule.get("mode") != "off" and broken_by(rule, contract, cells):
+                codes.append((row, f"rule.{rule['id']}", rule["on_violation"]))
+                weights = observed if rule.get("mode") == "observe" else worst
+                weights[row] = max(weights[row], WEIGHT.get(rule["on_violation"], 0))
     rejected = [row for row, weight in enumerate(worst) if weight == 5]
     fallback = [row for row, weight in enumerate(worst) if weight == 4]
     dropped = [row for row, weight in enumerate(worst) if weight == 3]
@@ -210,7 +259,7 @@ def judge(contract: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> 
     if rejected or len(dropped) == len(records):
         rejected, dropped = sorted(rejected + dropped), []
     outcome = "rejected" if rejected or dropped else "fallback" if fallback else ""
-    outcome = outcome or ("repaired" if 2 in worst else "observed" if 1 in worst else "ok")
+    outcome = outcome or ("repaired" if 2 in worst else "observed" if 1 in worst or any(observed) else "ok")
     if rejected:
         changes, fallback = {}, []
     return {

@@ -96,7 +96,6 @@ WARNINGS: list[tuple[str, str, tuple[Any, ...]]] = [
     ("{features: {x: {values: [a, a]}}}", "duplicate-value", ("features", "x", "values", 1)),
     ("{features: {x: {min: 0, watch: {null_rate: 40%}}}}", "not-acted-on", ("features", "x", "watch")),
     ("{features: {x: {min: 0, repair_alert_above: 1%}}}", "not-acted-on", ("features", "x", "repair_alert_above")),
-    ("{rules: [{id: r, expect: a < b}]}", "not-acted-on", ("rules", 0)),
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.contract import Compiled
-from sidecar.rows import TypedFeature
+from sidecar.rows import RowTest, TypedFeature
 from sidecar.verdict import Outcome
 from tests.contract import generate
 from tests.contract.desk import compiled, judge, one_feature, table_of
 
 
-def acceptor(types: Mapping[str, TypedFeature]) -> Callable[[bytes], bool]:
-    """As a codec proves a list of row objects: typed decoding without unknown names, then the remaining checks."""
+def acceptor(types: Mapping[str, TypedFeature], rules: Sequence[RowTest] = ()) -> Callable[[bytes], bool]:
+    """As a codec proves a list of row objects: typed decoding without unknown names, then what is left, then rules."""
     row = msgspec.defstruct(
         "Row",
         [
@@ -40,6 +40,8 @@ def acceptor(types: Mapping[str, TypedFeature]) -> Callable[[bytes], bool]:
                 value = getattr(one, name)
                 if value is not msgspec.UNSET and kind.check is not None and not kind.check(value):
                     return False
+            if not all(rule.holds(*[getattr(one, name) for name in rule.names]) for rule in rules):
+                return False
         return True
 
     return accept
@@ -49,7 +51,7 @@ def accepts(contract: Compiled, batch: list[dict[str, Any]]) -> bool | None:
     types = contract.request_types()
     if types is None or (contract.compares_rows and len(batch) > 1):
         return None
-    return acceptor(types)(json.dumps(batch).encode())
+    return acceptor(types, contract.request_rules())(json.dumps(batch).encode())
 
 
 # What a JSON body can hold, and what json.dumps writes as valid JSON.

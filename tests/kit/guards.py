@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from sidecar.edits import Span
 from sidecar.guard import Guard, Identity
 from sidecar.policy import load
-from sidecar.rows import Change, Rows, TypedFeature, Value
+from sidecar.rows import Change, Rows, RowTest, TypedFeature, Value
 from sidecar.runtime.compile import compile_guard
 from sidecar.wire import Acceptor, Codec, HeaderLookup, ReplyAcceptor
 
@@ -86,7 +86,9 @@ class BrokenCodec:
     real: Codec
     side: str
 
-    def request_acceptor(self, features: Mapping[str, TypedFeature], *, closed: bool) -> Acceptor | None:
+    def request_acceptor(
+        self, features: Mapping[str, TypedFeature], *, closed: bool, rules: Sequence[RowTest] = ()
+    ) -> Acceptor | None:
         return self._raise if self.side == "accept" else None
 
     def reply_acceptor(self, predictions: Mapping[str, TypedFeature]) -> ReplyAcceptor | None:
