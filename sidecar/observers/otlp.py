@@ -109,11 +109,13 @@ class Exporter:
         count: Callable[[str], None] = lambda result: None,
         give_up_seconds: float = 45.0,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._endpoint = endpoint
         self._count = count
         self._give_up_seconds = give_up_seconds
         self._pause = pause
+        self._clock = clock
         self._headers = {
             **endpoint.headers,
             "content-type": "application/x-protobuf",
@@ -148,7 +150,7 @@ class Exporter:
 
     async def _answer(self, body: bytes) -> httpx.Response:
         """The first answer that is final."""
-        deadline = time.monotonic() + self._give_up_seconds
+        deadline = self._clock() + self._give_up_seconds
         for attempt in range(1_000_000):
             wanted = 0.0
             try:
@@ -161,7 +163,7 @@ class Exporter:
                 self._count("unreachable")
                 why = f"{type(error).__name__}: {error}".rstrip(": ")
             pause = wanted or min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2**attempt) * random.uniform(0.5, 1)  # noqa: S311
-            if time.monotonic() + pause >= deadline:
+            if self._clock() + pause >= deadline:
                 break
             await self._pause(pause)
         shown = httpx.URL(self._endpoint.url).copy_with(userinfo=b"", query=None)

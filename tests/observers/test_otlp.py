@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -20,11 +21,13 @@ from .calls import exchange
 class Sending:
     """One exporter at work: what became of the batch, the pauses it made, the results it counted."""
 
-    def __init__(self, url: str, *, records: int = 1, attempt_seconds: float = 10.0, **settings: float) -> None:
+    def __init__(
+        self, url: str, *, records: int = 1, attempt_seconds: float = 10.0, give_up_seconds: float = 45.0
+    ) -> None:
         self.pauses: list[float] = []
         self.results: Counter[str] = Counter()
         self._endpoint = Endpoint(url + "/v1/traces", {"authorization": "Bearer t"}, False, attempt_seconds)
-        self._settings = settings
+        self._give_up_seconds = give_up_seconds
         self._records = records
 
     def send(self) -> Taken:
@@ -33,7 +36,7 @@ class Sending:
                 self._endpoint,
                 count=lambda result: self.results.update([result]),
                 pause=self._pause,
-                **self._settings,
+                give_up_seconds=self._give_up_seconds,
             )
             try:
                 spans = [span for _ in range(self._records) for span in spans_of(exchange())]
@@ -113,6 +116,40 @@ def test_a_collector_that_is_away_is_named_and_nothing_is_given_up_for_it() -> N
         sending.send()
     assert url in str(caught.value)
     assert "word" not in str(caught.value)
+
+
+def test_d53_sink_down_for_ten_minutes_is_asked_less_than_once_a_second() -> None:
+    """On a clock of its own: each attempt that fails is followed by pauses alone, one life after another."""
+    now, attempts = 0.0, []
+
+    async def pause(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    async def ten_minutes(url: str) -> Taken:
+        nonlocal now
+        exporter = Exporter(
+            Endpoint(url + "/v1/traces"), count=lambda result: attempts.append(now), pause=pause, clock=lambda: now
+        )
+        try:
+            while now < 600:
+                with pytest.raises(CollectorAwayError):
+                    await exporter.send(spans_of(exchange()))
+                now += 0.1  # the shortest backoff of who runs it
+            with collector(port=int(url.rpartition(":")[2])) as back:
+                taken = await exporter.send(spans_of(exchange()))
+                assert len(back.spans) == 2
+            return taken
+        finally:
+            await exporter.close()
+
+    with collector() as there:
+        url = there.url
+    assert asyncio.run(ten_minutes(url)) == Taken(spans=2)
+    assert 60 < len(attempts) < 200
+    busiest = max(sum(at <= each < at + 10 for each in attempts) for at in attempts)
+    assert busiest <= 10, "in any ten seconds"
+    assert max(later - at for at, later in itertools.pairwise(attempts)) <= 12, "and it is never forgotten"
 
 
 def test_a_redirect_is_not_followed() -> None:

@@ -158,6 +158,30 @@ def test_what_is_refused_is_counted_said_and_passed(tmp_path: Path, there: Colle
     assert life.count(metrics.SPANS_EXPORTED) == 1
 
 
+def test_d55_partial_accept_only_what_was_not_taken_is_sent_again(tmp_path: Path, there: Collector) -> None:
+    """Of six batches one is taken in part, one when it is asked later, one never, one in halves."""
+    there.script = [
+        Say(), Say(rejected=3), Say(429, {"retry-after": "0"}), Say(503), Say(), Say(400), Say(413),
+    ]  # fmt: skip
+    records = [exchange(span_id=f"{number:016x}", client_span_id=f"{number:08x}c0000000") for number in range(1, 385)]
+    life = Life(tmp_path, Section(to=there.url))
+    life.run(records)
+    sizes = [spans for _, _, spans in there.requests]
+    assert sizes == [128, 128, 128, 128, 128, 128, 128, 64, 64, 128]
+    came = [span.span_id.hex() for span in there.spans]
+    assert len(set(came)) == len(came), "what was taken is never sent again"
+    refused = {record.span_id for record in records[192:256]}  # the fourth batch, the one that is answered 400
+    assert {span.span_id.hex() for span in there.spans if span.kind == 2} == {
+        record.span_id for record in records
+    } - refused
+    assert life.count(metrics.SPANS_DROPPED, "refused") == 128
+    assert life.count(metrics.SPANS_DROPPED, "partly_refused") == 3
+    assert life.count(metrics.SPANS_DROPPED, "too_large") == 0
+    assert life.count(metrics.SPANS_EXPORTED) == 2 * len(records) - 131
+    Life(tmp_path, Section(to=there.url)).run([])
+    assert len(there.requests) == len(sizes), "nothing is left for the next life"
+
+
 def test_a_record_whose_ids_are_none_stops_nothing(tmp_path: Path, there: Collector) -> None:
     life = Life(tmp_path, Section(to=there.url))
     life.run([exchange(trace_id="not-hex"), exchange()])
