@@ -211,8 +211,8 @@ def _known(roles: Roles, profile: Profile) -> None:
 
     for name in sorted(roles.predictions | roles.keys | roles.ignored):
         if name not in profile.columns:
-            near = nearest(name, list(profile.columns))
-            hint = f"; did you mean {near!r}?" if near else f"; there are: {', '.join(list(profile.columns)[:20])}"
+            near = nearest(name, [each for each in profile.columns if each])
+            hint = f"; did you mean {near!r}?" if near else f"; there are: {', '.join(map(repr, list(profile.columns)[:20]))}"
             raise RuntimeSetupError(f"there is no column {name!r}{hint}")
 
 

@@ -20,13 +20,13 @@ Next: serve it with --policy, send traffic, then `sidecar infer` ranges from wha
 exit codes: 0 done, 2 could not ask or write
 """
 
-_MATRIX: Final = "columns: {input-0: [age, income, tenure_months]}"
+_MATRIX: Final = "columns: {input-0: [age, income]}"
 _HINTS: Final = (
     "Most models need four lines: policy, model, contract, and what a feature may hold.",
-    "  OIP (MLServer, KServe, Triton)     protocol: oip, and for one matrix " + _MATRIX,
-    "  TF Serving                         protocol: tfserving",
-    "  your own FastAPI                   protocol: json, path: /predict, rows: /features",
-    "Types: int, float, bool, string, category, timestamp, float[64]. Checks: min, max, values, pattern, nullable, …",
+    "  MLServer, KServe, Triton   protocol: oip, and for one matrix " + _MATRIX,
+    "  TF Serving                 protocol: tfserving",
+    "  your own FastAPI           protocol: json, path: /predict, rows: /features",
+    "Types: int, float, bool, string, category, timestamp, float[64]. Checks: min, max, values, …",
     "Then: sidecar check FILE · sidecar serve --policy FILE --upstream URL · sidecar infer sidecar-data",
 )
 
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         signature = Signature(protocol=asked.protocol)
         asked = Asked(args.protocol, args.model, args.path, args.rows)
     draft = Draft(
-        name=policy_name_of(args, "policy", asked.model),
+        name=policy_name_of(args, "my-model", asked.model),
         opening=[*(f"From what {args.upstream} says of itself." for _ in [0] if args.upstream), *signature.notes, *_HINTS],
         model=model_lines(asked, signature.features, signature.predictions),
         features=signature.features,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from .numbers import Numbers
 from .profile import Column, Profile, missing_words
 from .ranges import HIGH_SHARE, LOW_SHARE, bounds, sign_of
-from .spelling import Guess, listed, number, shown, text
+from .spelling import Guess, listed, number, shown, spelled_type, text
 from .texts import NOTHING_AMONG_NUMBERS, Look, sounds_like_key, sounds_personal
-from .words import NEAR_UNIQUE, Words, guess_words
+from .words import NEAR_UNIQUE, Words, about, guess_words
 
 _LONGEST_NAME = 1000  # a YAML key may have 1024 characters
 _ENOUGH_ROWS = 20
@@ -78,7 +78,10 @@ def guess_column(column: Column, rows: int, *, key: bool = False) -> Guess:
     """One column of a table of `rows` rows."""
     column.numbers.settle()
     found = _guess(column, key=key)
-    keys = {"type": found.type, **found.keys}
+    if found.personal or sounds_personal(column.name):
+        found.personal = True
+        found.keys["pii"] = "true"
+    keys = {"type": spelled_type(found.type), **found.keys}
     nothing = [*found.sentinels]
     absent = rows - column.present
     if found.sentinels or column.nulls:
@@ -134,11 +137,9 @@ def _guess(column: Column, *, key: bool) -> Words:
     kinds |= {"other lists": column.bad_lists, **column.other}
     seen = {kind: count for kind, count in kinds.items() if count}
     told = ", ".join(f"{kind} ({count} rows)" for kind, count in seen.items())
-    personal = sounds_personal(column.name)
     if len(seen) == 1:
-        return Words("json", said=[f"{told}: not checked"], personal=personal, keys={"pii": "true"} if personal else {})
-    said = [f"mixed types: {told}; nothing is checked until the data has one type"]
-    return Words("json", said=said, looks=["mixed types"], personal=personal, keys={"pii": "true"} if personal else {})
+        return Words("json", said=[f"{told}: not checked"])
+    return Words("json", said=[f"mixed types: {told}; unchecked until the data has one type"], looks=["mixed types"])
 
 
 def _spelled(words: Words) -> Words:
@@ -186,16 +187,17 @@ def _numbers(column: Column, *, key: bool) -> Words:
         words.said.append("no finite number")
         return words
     distinct = numbers.tally.distinct
-    unique = numbers.count >= _ENOUGH_ROWS and distinct >= NEAR_UNIQUE * numbers.count
+    exact = numbers.tally.counts is not None
+    unique = numbers.count >= _ENOUGH_ROWS and distinct >= (1 if exact else NEAR_UNIQUE) * numbers.count
     if sounds_personal(column.name):
         words.personal = True
-        words.keys = {"role": "key", "pii": "true"} if key else {"pii": "true"}
+        words.keys = {"role": "key"} if key else {}
         words.said.append("personal data, by its name: no value is shown here")
         return words
     shape = "whole numbers" if whole else "numbers"
     if key or (whole and unique and sounds_like_key(column.name)):
         words.keys = {"role": "key", **sign_of(numbers)}
-        words.said.append(f"{distinct} distinct {shape}: it names something")
+        words.said.append(f"{about(not exact)}{distinct} distinct {shape}: it names something")
         return words
     words.keys, why = bounds(numbers, whole=whole)
     words.said.append(f"{shape} {_range(numbers)}")
@@ -203,7 +205,7 @@ def _numbers(column: Column, *, key: bool) -> Words:
     if numbers.low == numbers.high:
         words.looks.append("constant")
     elif whole and unique:
-        words.said.append(f"{distinct} distinct: nearly unique; an identifier?")
+        words.said.append(f"{about(not exact)}{distinct} distinct: nearly unique; an identifier?")
         words.looks.append("nearly unique")
     _minus_one(numbers, words)
     if whole and max(abs(numbers.low), abs(numbers.high)) > 2**53:
@@ -215,7 +217,7 @@ def _range(numbers: Numbers) -> str:
     low, high = shown(numbers.low), shown(numbers.high)
     if numbers.low == numbers.high:
         return f"always {low}"
-    quantiles = [f"{float(numbers.quantile(share)):.6g}" for share in (LOW_SHARE, 0.5, HIGH_SHARE)]
+    quantiles = [f"{float(numbers.quantile(share)):.8g}" for share in (LOW_SHARE, 0.5, HIGH_SHARE)]
     return f"{low} to {high} (0.1 %: {quantiles[0]}, median {quantiles[1]}, 99.9 %: {quantiles[2]})"
 
 

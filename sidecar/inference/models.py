@@ -75,7 +75,7 @@ def _json(asked: Asked, predictions: Sequence[Guess]) -> list[str]:
     lines = []
     if not asked.protocol:
         lines += comment(
-            "complete this: which protocol does the model speak? oip (MLServer, KServe, Triton), tfserving, or plain JSON:",
+            "complete this: oip (MLServer, KServe, Triton), tfserving, or plain JSON as here",
             0,
         )
     lines.append("protocol: json")

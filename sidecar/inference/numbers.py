@@ -98,11 +98,11 @@ class Numbers:
         assert self.high is not None
         if self.sketch is not None:
             return min(max(self.sketch.quantile(share), self.low), self.high)
-        rank, seen = share * (self.count - 1), 0
+        rank, seen = math.ceil(share * self.count), 0
         counts: Mapping[Number, int] = self.tally.counts or {}
         for value, count in sorted(counts.items()):
             seen += count
-            if seen > rank:
+            if seen >= rank:
                 return value
         return self.high
 

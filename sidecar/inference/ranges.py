@@ -10,7 +10,8 @@ from .numbers import Number, Numbers
 from .spelling import number
 
 LOW_SHARE, HIGH_SHARE = 0.001, 0.999
-MARGIN: Final = Decimal("0.25")  # of the span between these quantiles, on either side
+# Rows → margin on either side, in spans between these quantiles: few rows have seen little of what there is.
+MARGINS: Final = ((1000, Decimal("0.25")), (100, Decimal("0.5")), (0, Decimal(1)))
 _SHARE_SPAN: Final = 0.5  # numbers within [0, 1] that fill half of it are taken for shares
 _DIGITS: Final = 800  # enough for the sum of any two doubles, and for the longest whole number kept
 
@@ -27,7 +28,8 @@ def bounds(numbers: Numbers, *, whole: bool) -> tuple[dict[str, str], list[str]]
         return {"min": "0", "max": "1"}, ["only 0 and 1: a flag?"]
     if not whole and low >= 0 and high <= 1 and high - low >= _SHARE_SPAN:
         return {"min": "0", "max": "1"}, ["within 0 and 1: taken for a share"]
-    below, above = widened(low, high, numbers.quantile(LOW_SHARE), numbers.quantile(HIGH_SHARE))
+    margin = next(share for rows, share in MARGINS if numbers.count >= rows)
+    below, above = widened(low, high, numbers.quantile(LOW_SHARE), numbers.quantile(HIGH_SHARE), margin)
     why = ["never negative" if low >= 0 else "never positive"] if low >= 0 or high <= 0 else []
     keys = {}
     if (spelled := _outward(below, low, whole)) is not None:
@@ -48,7 +50,9 @@ def _sign_alone(low: Number, high: Number) -> tuple[dict[str, str], list[str]]:
     return ({"max": "0"}, ["never positive"]) if high <= 0 else ({}, [])
 
 
-def widened(low: Number, high: Number, low_quantile: Number, high_quantile: Number) -> tuple[Decimal, Decimal]:
+def widened(
+    low: Number, high: Number, low_quantile: Number, high_quantile: Number, margin: Decimal
+) -> tuple[Decimal, Decimal]:
     """The quantiles and their margin, or the extremes where these are further out; never across zero; rounded outward
     to two digits of the span."""
     with localcontext() as context:
@@ -57,7 +61,7 @@ def widened(low: Number, high: Number, low_quantile: Number, high_quantile: Numb
         least, most = Decimal(low), Decimal(high)
         first, last = Decimal(low_quantile), Decimal(high_quantile)
         span = last - first if last > first else most - least
-        below, above = min(least, first - span * MARGIN), max(most, last + span * MARGIN)
+        below, above = min(least, first - span * margin), max(most, last + span * margin)
         step = Decimal(10) ** (span.adjusted() - 1)
         below = (below / step).to_integral_value(ROUND_FLOOR) * step
         above = (above / step).to_integral_value(ROUND_CEILING) * step

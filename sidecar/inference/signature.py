@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .spelling import Guess, shown
+from .spelling import Guess, shown, spelled_type
 
 MOST_COLUMNS: Final = 512  # of a matrix that is spelled out
 MOST_FIELDS: Final = 4096
@@ -35,7 +35,7 @@ class Signature:
 
 def field_guess(name: str, type_: str, said: str, keys: Mapping[str, str] | None = None, *, required: bool = True) -> Guess:
     """A feature of which only the type is known."""
-    own = {"type": type_, **(keys or {})}
+    own = {"type": spelled_type(type_), **(keys or {})}
     if not required:
         own["required"] = "false"
     hint = "add min and max" if type_.partition("[")[0] in ("int", "float") and "min" not in own else ""

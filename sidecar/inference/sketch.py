@@ -74,12 +74,12 @@ class Sketch:
             yield Bucket(self.pivot + _power(index - 1), self.pivot + _power(index), self._above[index])
 
     def quantile(self, share: float) -> float:
-        """The value below which this share lies; the middle of its bucket."""
-        rank, seen = share * (self.total - 1), 0
+        """The value up to which this share lies (nearest rank); the middle of its bucket."""
+        rank, seen = math.ceil(share * self.total), 0
         bucket = Bucket(self.pivot, self.pivot, 0)
         for bucket in self.buckets():
             seen += bucket.rows
-            if seen > rank:
+            if seen >= rank:
                 break
         return bucket.low / 2 + bucket.high / 2
 

@@ -33,6 +33,11 @@ def text(value: str) -> str:
     return spelled if spelled.startswith('"') else f'"{spelled}"'
 
 
+def spelled_type(type_: str) -> str:
+    """A type as it may stand in braces: brackets would end there what they begin."""
+    return f'"{type_}"' if "[" in type_ else type_
+
+
 def number(value: int | float) -> str:
     """A number as policies write it."""
     return str(value) if type(value) is int else repr(float(value))

@@ -30,6 +30,7 @@ class Look(StrEnum):
     CARD = "card"
     ADDRESS = "address"  # of a machine
     HIDDEN = "hidden"  # a keyed hash that a policy put in place of the value
+    COMMA = "comma"  # a number with a decimal comma
     WORDS = "words"  # anything else
 
 
@@ -82,6 +83,7 @@ _RULES: Final = (
     (Look.IBAN, re.compile(r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?")),
     (Look.PHONE, re.compile(r"(?:\+|00|\()[0-9][0-9 ()/.-]{5,20}[0-9]")),
     (Look.ADDRESS, re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}")),
+    (Look.COMMA, re.compile(r"-?[0-9]{1,12},[0-9]{1,12}")),
     (Look.HIDDEN, re.compile(r"hash:[0-9a-f]{32}")),
 )
 _CARD: Final = re.compile(r"(?:[0-9][ -]?){12,18}[0-9]")
@@ -151,7 +153,7 @@ def _is_card(text: str) -> bool:
 
 
 _PERSONAL_NAMES: Final = re.compile(
-    r"(?:^|_)(?:ssn|social_security|e?mail|email_address|phone|telephone|mobile|cell|fax|iban|bic|passport|first_?name"
+    r"(?:^|_)(?:ssn|social_security|e?mail|email_address|phone|telephone|mobile|cell|fax|iban|bic|msisdn|passport|first_?name"
     r"|last_?name|sur_?name|full_?name|given_?name|family_?name|maiden_?name|customer_?name|birth_?(?:date|day|place)"
     r"|date_of_birth|dob|street|home_address|address|credit_?card|card_?(?:number|no)|ip_?(?:address|addr)?|tax_?id"
     r"|national_?id|driver_?licen[cs]e|licen[cs]e_?plate|geburtsdatum|vorname|nachname|strasse|telefon)(?:_|$)"

@@ -54,8 +54,6 @@ def guess_words(column: Column, *, key: bool) -> Words:
         _plain(column, words, count, key=key)
     if key:
         words.keys["role"] = "key"
-    if words.personal:
-        words.keys["pii"] = "true"
     return words
 
 
@@ -116,22 +114,24 @@ def _plain(column: Column, words: Words, count: int, *, key: bool) -> None:
     _mixture(column, words, count)
     if key or (unique and (sounds_like_key(column.name) or texts.looks[Look.UUID] == count)):
         words.keys["role"] = "key"
-        words.said.append(f"{_about(tally.counts is None)}{distinct} distinct values: it names something")
+        words.said.append(f"{about(tally.counts is None)}{distinct} distinct values: it names something")
     elif unique:
-        words.said.append(f"{_about(tally.counts is None)}{distinct} distinct values: nearly unique; an identifier?")
+        words.said.append(f"{about(tally.counts is None)}{distinct} distinct values: nearly unique; an identifier?")
         words.looks.append("nearly unique")
     elif distinct == 1 and tally.counts is not None:
         words.said.append(f"constant: always {shown(next(v for v in tally.counts if v not in words.sentinels))}")
         words.looks.append("constant")
-    elif distinct <= MOST_CATEGORIES and count >= ROWS_PER_CATEGORY * distinct and texts.longest <= LONGEST_CATEGORY:
+    elif distinct <= MOST_CATEGORIES and not texts.looks[Look.COMMA] and count >= ROWS_PER_CATEGORY * distinct and texts.longest <= LONGEST_CATEGORY:
         _category(column, words, count)
     elif texts.letters >= _FREE_TEXT * tally.total and texts.with_spaces > count / 2:
         words.said.append(f"free text, {texts.shortest} to {texts.longest} characters")
     else:
-        words.said.append(f"{_about(tally.counts is None)}{distinct} distinct values, too many to list")
+        why = "too many to list" if distinct > MOST_CATEGORIES else f"not listed: fewer than {ROWS_PER_CATEGORY} rows each"
+        words.said.append(f"{about(tally.counts is None)}{distinct} distinct values, {why}")
 
 
-def _about(estimated: bool) -> str:
+def about(estimated: bool) -> str:
+    """The word before a number that is an estimate."""
     return "about " if estimated else ""
 
 
@@ -139,6 +139,10 @@ def _mixture(column: Column, words: Words, count: int) -> None:
     """Numbers among words: what a person should look at."""
     texts = column.texts
     numeric = texts.looks[Look.WHOLE] + texts.looks[Look.REAL]
+    if texts.looks[Look.COMMA] and texts.looks[Look.COMMA] + numeric == count:
+        words.said.append("numbers with a decimal comma: text, until they are written with a point")
+        words.looks.append("decimal commas")
+        return
     if not numeric or numeric == count or texts.digits == count:
         return
     examples = ", ".join(shown(each, 20) for each in texts.examples)
