@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "find": "predictions by condition",
     "report": "findings from what was recorded: who breaks the contract, since when, whose feature",
     "log": "list, read, verify and export the journal",
+    "export": "the contract as JSON Schema, MLflow signature or OpenAPI components",
     "schema": "the JSON Schema of a policy, for editors",
     "demo": "a model, a sidecar and a story, on this machine",
 }
