@@ -26,7 +26,11 @@ from .documentation import PAGES, ROOT, parser_of, policies_of, render, subcomma
 
 README = (ROOT / "README.md").read_text()
 TEXTS = sorted(ROOT.glob("*.md"))
-POLICIES = sorted(path for path in (ROOT / "policies").glob("*.yaml") if path.name != "sidecar.yaml")
+POLICIES = sorted(
+    path
+    for path in (ROOT / "policies").glob("*.yaml")
+    if path.name != "sidecar.yaml" and not path.name.endswith(".test.yaml")
+)
 DEMONSTRATED = [ROOT / "policies" / name for name in ("iris.yaml", "diabetes.yaml")]
 
 

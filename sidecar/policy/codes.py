@@ -62,6 +62,15 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "one-place": ("Two features are read from one place.", "Give each its own `from:`."),
     "two-timestamps": ("Two features are the time of the row's event.", "Keep the role on one."),
     "drop.protocol": ("This protocol has no list of rows to drop one from.", "Use reject or fallback."),
+    # of rules
+    "bad-expression": (
+        "The expression cannot be read, or compares what cannot be compared.",
+        "Mend it at the character.",
+    ),
+    "rule.constant": ("The expression has one answer for every row.", "Name a feature, or correct the comparison."),
+    "rule.id": ("The id cannot end a code.", "Use letters, digits, `-`, `_` and `.`."),
+    "rule.mode": ("A rule cannot be stronger than its contract.", "Set the contract's mode, or drop the rule's."),
+    "rule.twice": ("Two rules have one id.", "Give each its own."),
     # of definitions elsewhere
     "candidate.file": ("`candidate:` is no file.", "Name a file beside the policy."),
     "candidate.unreadable": (
