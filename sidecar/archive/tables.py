@@ -51,6 +51,7 @@ _COLUMNS: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
         "arm": _TEXT, "exposed": _TRUTH, "propensity": _REAL, "coin_id": _TEXT, "delivered": "json",
         "perturbation": "json", "weight": _REAL, "verdict": _TEXT,
         "violations": pa.list_(_struct(code=_TEXT, feature=_TEXT, applied=_TEXT, enforced=_TRUTH)),
+        "candidate": "json",
         "features": "json",
         "raw_features": "json", "prediction": "json", "status": _WHOLE,
         "latency_ms": _struct(total=_REAL, contract=_REAL, upstream=_REAL, first_byte=_REAL), "trace_id": _TEXT,

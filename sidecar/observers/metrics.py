@@ -12,6 +12,7 @@ import msgspec
 from ..errors import JournalError
 from ..exchange import Close, Exchange, Feedback, Gap, Kind
 from ..journal import Cursor, Read
+from ..predictions import opinions
 from ..telemetry import http, series
 from ..telemetry.exposition import Family
 from ..telemetry.sampling import Sampling
@@ -77,6 +78,8 @@ class Metrics:
                 record = record.exchange
             if isinstance(record, Exchange):
                 self._exchange(record)
+                if record.policy_digest:
+                    self._beside(record, read.payloads)
             elif isinstance(record, Feedback):
                 self._feedback(record)
             elif isinstance(record, Gap):
@@ -115,6 +118,28 @@ class Metrics:
             self._store.counter(series.REPAIRED_ROWS, line.policy).value += record.repaired_rows
         if record.fallback_rows:
             self._store.counter(series.FALLBACK_ROWS, line.policy).value += len(record.fallback_rows)
+        if record.dropped_rows:
+            self._store.counter(series.DROPPED_ROWS, line.policy).value += len(record.dropped_rows)
+
+    def _beside(self, record: Exchange, payloads: Sequence[bytes]) -> None:
+        """The two verdicts on each row, where the policy has a candidate contract: the only payloads read here."""
+        guard = self._book.guard(record.policy_digest)
+        if guard is None or guard.candidate is None:
+            return
+        try:
+            found = opinions(record, payloads, guard)
+        except Exception as error:  # a fault of our own must not stop the count of everything else
+            self._log("candidate.failed", {"policy": guard.identity.name, "error": type(error).__name__})
+            return
+        policy = str(guard.identity.name)
+        for active, candidate in found:
+            self._store.counter(series.CANDIDATE_ROWS, policy, active.outcome, candidate.outcome).value += 1
+            for broken in candidate.broken:
+                code, feature = broken.code, broken.feature
+                if code.startswith("unknown."):
+                    code, feature = _UNKNOWN, ""
+                labels = (policy, code, feature, broken.action.value)
+                self._store.counter(series.CANDIDATE_VIOLATIONS, *labels).value += 1
 
     def _exported(self, record: Exchange) -> bool:
         try:
@@ -127,8 +152,10 @@ class Metrics:
             code, feature = violation.code, violation.feature
             if code.startswith("unknown."):  # the rest is a name that the caller made up
                 code, feature = _UNKNOWN, ""
-            counter = self._store.counter(series.VIOLATIONS, policy, record.mode, code, feature, violation.applied)
-            counter.value += 1
+            applied = "true" if record.mode == "enforce" and violation.enforced else "false"
+            self._store.counter(
+                series.VIOLATIONS, policy, record.mode, code, feature, violation.applied, applied
+            ).value += 1
         unlisted = record.violations_total - len(record.violations)
         if unlisted > 0:
             self._store.counter(series.UNLISTED, policy).value += unlisted

@@ -7,6 +7,7 @@ JSON-ready. Never: a header, a credential, a value the policy hides, an exceptio
 
 from __future__ import annotations
 
+from .beside import Opinion, opinions
 from .decode import exchange_of, rows_of
 from .interrupted import Opened, OpenStreams, interrupted_row
 from .outcomes import ControlRow, OutcomeRow, ShadowRow, control_of, outcome_of, shadow_of
@@ -17,6 +18,7 @@ __all__ = [
     "ControlRow",
     "OpenStreams",
     "Opened",
+    "Opinion",
     "OutcomeRow",
     "Prediction",
     "ShadowRow",
@@ -26,6 +28,7 @@ __all__ = [
     "hashed",
     "interrupted_row",
     "moment",
+    "opinions",
     "outcome_of",
     "plain",
     "restored",

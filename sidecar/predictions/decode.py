@@ -13,7 +13,8 @@ from ..guard import Guard, decode_body
 from ..journal import Read
 from ..rows import MISSING, Rows, Value
 from ..verdict import Outcome
-from .row import Latency, ModelRef, PolicyRef, Prediction, RowViolation, Story
+from .beside import opinions
+from .row import CandidateVerdict, Latency, ModelRef, PolicyRef, Prediction, RowViolation, Story
 from .values import hashed, moment, plain, safe_name
 
 _NOT_PREDICTIONS: Final = frozenset({"management", "metadata", "health"})
@@ -56,7 +57,20 @@ def rows_of(read: Read, guard: Guard | None, *, key: bytes = b"") -> list[Predic
         return []
     told = _tell(exchange, read.payloads, guard)
     told.violations = _by_place(exchange, told)
-    return [_row(exchange, read, guard, told, index, key) for index in range(told.rows)]
+    rows = [_row(exchange, read, guard, told, index, key) for index in range(told.rows)]
+    if guard is not None and guard.candidate is not None:
+        _judge_beside(rows, exchange, read.payloads, guard)
+    return rows
+
+
+def _judge_beside(rows: list[Prediction], exchange: Exchange, payloads: Sequence[bytes], guard: Guard) -> None:
+    try:
+        found = opinions(exchange, payloads, guard)
+    except Exception:  # as in `_tell`: the row itself is told
+        return
+    for row, (active, candidate) in zip(rows, found, strict=False):
+        broken = [RowViolation(one.code, _safe(one.feature), one.action.value) for one in candidate.broken]
+        row.candidate = CandidateVerdict(candidate.outcome.value, active.outcome.value, broken)
 
 
 def answer_rows(guard: Guard, body: bytes, key: bytes) -> list[dict[str, Any]]:

@@ -31,6 +31,15 @@ class RowViolation(msgspec.Struct, frozen=True):
     enforced: bool = False  # whether it was acted upon: not while the contract, or this check alone, observes
 
 
+class CandidateVerdict(msgspec.Struct, frozen=True):
+    """What the policy's candidate contract would do with this row, and what the active one would: both as if they
+    enforced. `violations` are the candidate's."""
+
+    verdict: str
+    active: str
+    violations: list[RowViolation] = []
+
+
 class Latency(msgspec.Struct, frozen=True):
     """Milliseconds; None = did not happen."""
 
@@ -98,6 +107,7 @@ class Prediction(msgspec.Struct, kw_only=True):
     span_id: str = ""
     slices: dict[str, Any] = {}
     unread: str = ""
+    candidate: CandidateVerdict | None = None
     story: Story = Story()
     join_key: str | None = None  # keyed hash of the feature that late labels come with
 

@@ -20,7 +20,7 @@ from ..journal.progress import Lag, lags
 from ..telemetry import exposition, metrics, series
 from .cold import Cold
 from .lock import is_held
-from .lookup import KEPT_CALLS, Lookup
+from .lookup import Lookup
 from .readiness import Readiness
 from .routes import policies_in_force
 from .secret import read_secret
@@ -168,26 +168,25 @@ class Desk:
         return {**SCOPE, "set_id": current.set_id if current is not None else "", "policies": found, "because": because}
 
     def contract(self) -> Mapping[str, Any]:
-        """Verdicts by policy, violations by feature and code."""
+        """Verdicts by policy, violations by feature and code, and where a candidate contract would decide otherwise."""
         families = {family.name: family for family in self._record_families()}
-        recorded, broken = families.get(series.RECORDED.name), families.get(series.VIOLATIONS.name)
-        if recorded is None or broken is None:
-            return {**SCOPE, "verdicts": [], "violations": [], "because": NO_METRICS}
+        recorded = families.get(series.RECORDED.name)
+        if recorded is None:
+            nothing: dict[str, list[Any]] = {"verdicts": [], "violations": [], "candidate_rows": [], "candidate_violations": []}
+            return {**SCOPE, **nothing, "because": NO_METRICS}
         verdicts: dict[tuple[str, str], int] = {}
         for labels, value in recorded.series:
             policy, _, _, verdict = labels
             verdicts[policy, verdict] = verdicts.get((policy, verdict), 0) + int(_number(value))
-        violations: list[dict[str, Any]] = [
-            {**dict(zip(broken.labels, labels, strict=True)), "violations": int(_number(value))}
-            for labels, value in broken.series
-        ]
         return {
             **SCOPE,
             "verdicts": [
                 {"policy": policy, "verdict": verdict, "requests": requests}
                 for (policy, verdict), requests in sorted(verdicts.items(), key=lambda item: -item[1])
             ],
-            "violations": sorted(violations, key=lambda found: -found["violations"])[:500],
+            "violations": _counted(families, series.VIOLATIONS, "violations")[:500],
+            "candidate_rows": _counted(families, series.CANDIDATE_ROWS, "rows"),
+            "candidate_violations": _counted(families, series.CANDIDATE_VIOLATIONS, "violations")[:500],
             "because": "" if verdicts else "no request has been recorded yet",
         }
 
@@ -202,9 +201,9 @@ class Desk:
         return {**SCOPE, **found, "because": "" if found["candidates"] else "no candidate was asked yet"}
 
     async def predictions(self, query: PredictionQuery) -> Mapping[str, Any]:
-        """Rows of the latest exchanges."""
-        rows, because = await self._lookup.latest(query)
-        return {**SCOPE, "predictions": rows, "of_latest_calls": KEPT_CALLS, "because": because}
+        """One page of rows, newest first."""
+        rows, following, because = await self._lookup.page(query)
+        return {**SCOPE, "predictions": rows, "next": following, "because": because}
 
     def reload(self) -> str:
         """Ask the supervisor, wherever it is."""
@@ -254,6 +253,15 @@ class Desk:
     def _journal(self, said: Mapping[str, Any]) -> dict[str, Any]:
         nothing = {"bytes": 0, "max_bytes": 0, "when_full": "", "full_in_seconds": None, "refusing": False}
         return {**nothing, **said.get("journal", {})}
+
+
+def _counted(families: Mapping[str, exposition.Family], metric: series.RecordMetric, what: str) -> list[dict[str, Any]]:
+    """The series of one counter as objects, the largest first."""
+    counted = families[metric.name].series if metric.name in families else ()
+    found: list[dict[str, Any]] = [
+        {**dict(zip(metric.labels, labels, strict=True)), what: int(_number(value))} for labels, value in counted
+    ]
+    return sorted(found, key=lambda each: -each[what])
 
 
 def _disk(data: Path) -> dict[str, int]:

@@ -17,6 +17,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     ACCESS: "one request, with `--access-log`: who asked what, what was answered, how long it took",
     "admin.failed": "the admin port could not answer",
     "archive.pruned": "the archive was over its cap: its oldest files are gone",
+    "candidate.failed": "a candidate contract could not be judged on a record: its rows are not counted beside",
     "drain.finished": "no request is in flight any more",
     "drain.started": "told to stop: unready, and finishing what is in flight",
     "guard.failed": "a check failed itself; the request was passed or refused as the policy says",

@@ -64,8 +64,20 @@ IDENTITY: Final = RecordMetric(
 VIOLATIONS: Final = RecordMetric(
     "sidecar_violations_total",
     "counter",
-    "Broken checks, by what the policy asks for; while `mode` is observe nothing was done about them.",
-    ("policy", "mode", "code", "feature", "applied"),
+    "Broken checks, by the action that the policy asks for; applied is false while the contract, or a rule, observes.",
+    ("policy", "mode", "code", "feature", "action", "applied"),
+)
+CANDIDATE_ROWS: Final = RecordMetric(
+    "sidecar_candidate_rows_total",
+    "counter",
+    "Rows by what the contract in force and its candidate would do with them, both as if they enforced.",
+    ("policy", "active", "candidate"),
+)
+CANDIDATE_VIOLATIONS: Final = RecordMetric(
+    "sidecar_candidate_violations_total",
+    "counter",
+    "Checks of the candidate contract that rows broke, by the action it asks for; nothing is done about them.",
+    ("policy", "code", "feature", "action"),
 )
 UNLISTED: Final = RecordMetric(
     "sidecar_unlisted_violations_total", "counter", "Broken checks beyond those a record lists.", ("policy",)
@@ -76,6 +88,9 @@ REPAIRED_ROWS: Final = RecordMetric(
 )
 FALLBACK_ROWS: Final = RecordMetric(
     "sidecar_fallback_rows_total", "counter", "Rows answered with the policy's fallback values.", ("policy",)
+)
+DROPPED_ROWS: Final = RecordMetric(
+    "sidecar_dropped_rows_total", "counter", "Rows left out of batches whose other rows were answered.", ("policy",)
 )
 POLICY_CONTRACT_SECONDS: Final = RecordMetric(
     "sidecar_policy_contract_seconds",
@@ -115,6 +130,7 @@ COLLAPSED: Final = RecordMetric(
 )
 
 RECORD_TABLE: Final[tuple[RecordMetric, ...]] = (
-    RECORDED, WOULD, IDENTITY, VIOLATIONS, UNLISTED, ROWS, REPAIRED_ROWS, FALLBACK_ROWS, POLICY_CONTRACT_SECONDS,
-    HTTP_SERVER, HTTP_CLIENT, LABELS, LABEL_DELAY_SECONDS, GAPS, COLLAPSED,
+    RECORDED, WOULD, IDENTITY, VIOLATIONS, UNLISTED, CANDIDATE_ROWS, CANDIDATE_VIOLATIONS, ROWS, REPAIRED_ROWS,
+    FALLBACK_ROWS, DROPPED_ROWS, POLICY_CONTRACT_SECONDS, HTTP_SERVER, HTTP_CLIENT, LABELS, LABEL_DELAY_SECONDS,
+    GAPS, COLLAPSED,
 )  # fmt: skip

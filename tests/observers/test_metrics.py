@@ -97,20 +97,31 @@ def test_violations_say_code_feature_and_action_and_never_a_name_that_a_caller_m
     listed = (
         ListedViolation("age.min", "age", 0, "clamp", "input"),
         ListedViolation("age.min", "age", 1, "clamp", "input"),
+        ListedViolation("rule.new", "", 1, "reject", "input", False),
         ListedViolation("unknown.evil_1", "evil\n1", 0, "warn", "input"),
         ListedViolation("unknown.evil_2", "evil 2", 1, "warn", "input"),
     )
     record = exchange(
-        verdict="repaired", violations=listed, violations_total=30, repaired_rows=2, fallback_rows=(1,), mode="enforce"
+        verdict="repaired",
+        violations=listed,
+        violations_total=30,
+        repaired_rows=2,
+        fallback_rows=(1,),
+        dropped_rows=(3, 4),
+        mode="enforce",
     )
     seen = Observed(tmp_path, [record])
     assert seen.of(series.VIOLATIONS) == {
-        ("credit-risk", "enforce", "age.min", "age", "clamp"): 2,
-        ("credit-risk", "enforce", "unknown", "", "warn"): 2,
+        ("credit-risk", "enforce", "age.min", "age", "clamp", "true"): 2,
+        ("credit-risk", "enforce", "rule.new", "", "reject", "false"): 1,
+        ("credit-risk", "enforce", "unknown", "", "warn", "true"): 2,
     }
-    assert seen.of(series.UNLISTED) == {("credit-risk",): 26}
+    assert seen.of(series.UNLISTED) == {("credit-risk",): 25}
     assert seen.of(series.REPAIRED_ROWS) == {("credit-risk",): 2}
     assert seen.of(series.FALLBACK_ROWS) == {("credit-risk",): 1}
+    assert seen.of(series.DROPPED_ROWS) == {("credit-risk",): 2}
+    watched = Observed(tmp_path / "watched", [exchange(mode="observe", violations=listed[:1], violations_total=1)])
+    assert list(watched.of(series.VIOLATIONS)) == [("credit-risk", "observe", "age.min", "age", "clamp", "false")]
 
 
 def test_callers_cannot_make_series_by_asking_for_models_that_are_not_there(tmp_path: Path) -> None:

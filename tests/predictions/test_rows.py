@@ -34,7 +34,7 @@ KEYS = [
     "prediction_id", "row", "request_id", "ts", "caller", "entity", "protocol", "model", "policy", "environment",
     "replica", "arm", "exposed", "propensity", "coin_id", "delivered", "perturbation", "weight", "verdict",
     "violations", "features", "raw_features", "prediction", "status", "latency_ms", "shadow", "label", "label_ts",
-    "trace_id", "span_id", "slices", "unread",
+    "trace_id", "span_id", "slices", "unread", "candidate",
 ]  # fmt: skip
 
 

@@ -38,7 +38,7 @@ parsed_openmetrics: Any = openmetrics.text_string_to_metric_families
 
 def stored() -> Store:
     store = Store()
-    store.counter(series.VIOLATIONS, "credit", "enforce", "age.min", "age", "reject").value += 3
+    store.counter(series.VIOLATIONS, "credit", "enforce", "age.min", "age", "reject", "true").value += 3
     histogram = store.histogram(series.HTTP_SERVER, "POST", "http", "/v2/models/{model}/infer", "200", "", "credit")
     histogram.observe(3_000_000, "f" * 32, "a" * 16, 1_800_000_000.25)
     histogram.observe(40_000_000_000)

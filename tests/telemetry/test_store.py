@@ -41,11 +41,11 @@ def test_a_family_is_bounded_as_a_whole() -> None:
     store = Store()
     for policy in range(80):
         for code in range(100):
-            store.counter(series.VIOLATIONS, f"p{policy}", "enforce", f"c{code}", "", "reject").value += 1
+            store.counter(series.VIOLATIONS, f"p{policy}", "enforce", f"c{code}", "", "reject", "true").value += 1
     found = values(store, series.VIOLATIONS)
     assert len(found) == MOST_SERIES + 1
     assert sum(int(value) for value in found.values() if isinstance(value, int)) == 8000
-    assert (OTHER, "enforce", OTHER, "", "reject") in found
+    assert (OTHER, "enforce", OTHER, "", "reject", "true") in found
 
 
 def test_what_was_kept_comes_back_with_its_exemplars_and_its_bounds() -> None:
