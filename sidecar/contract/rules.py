@@ -51,7 +51,10 @@ _BASE: Final[dict[Scalar, Type]] = {
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """One rule. `expression` is false where the rule is broken; `in_body` are its features that stand in the body."""
+    """One rule. `expression` is false where the rule is broken; `in_body` are its features that stand in the body.
+
+    `when` (None: every row) and `expect` are its two halves as written, for those who explain it.
+    """
 
     code: str
     expression: Expression
@@ -60,6 +63,8 @@ class CompiledRule:
     sentence: str
     enforced: bool  # False: seen and listed, never applied
     owner: Owner | None
+    expect: Expression
+    when: Expression | None = None
 
 
 class FeatureNames(Declared):
@@ -120,22 +125,31 @@ def compile_rules(
         if rule.mode is Mode.ENFORCE and Mode.ENFORCE not in modes:
             hint = "a rule's own mode can only be weaker than the contract's"
             place.at("mode").warning("rule.mode", "the contract never enforces, so this rule does not either", hint)
-        expression = _expression(rule, names, place)
-        if expression is None or rule.mode is Mode.OFF:
+        halves = _halves(rule, names, place)
+        if halves is None:
+            continue
+        when, expect = halves
+        expression = _together(when, expect, place)
+        if rule.mode is Mode.OFF:
             continue
         in_body = tuple(name for name in expression.names if not features[name].from_.startswith(_HEADER))
         sentence = rule.description or _sentence(rule)
         enforced = rule.mode is not Mode.OBSERVE
         action = actions[rule.on_violation]
-        compiled.append(CompiledRule(PREFIX + rule.id, expression, in_body, action, sentence, enforced, rule.owner))
+        compiled.append(
+            CompiledRule(PREFIX + rule.id, expression, in_body, action, sentence, enforced, rule.owner, expect, when)
+        )
     return tuple(compiled)
 
 
-def _expression(rule: Rule, names: FeatureNames, place: Report) -> Expression | None:
+def _halves(rule: Rule, names: FeatureNames, place: Report) -> tuple[Expression | None, Expression] | None:
     expect = checked(rule.expect, names, place.at("expect"))
     when = checked(rule.when, names, place.at("when")) if rule.when else None
-    if expect is None or (rule.when and when is None):
-        return None
+    return None if expect is None or (rule.when and when is None) else (when, expect)
+
+
+def _together(when: Expression | None, expect: Expression, place: Report) -> Expression:
+    """What no row may break."""
     if expect.constant:
         _say_constant(expect, place.at("expect"), "the rule can never be broken", "every row breaks the rule")
     if when is None:
