@@ -16,7 +16,7 @@ from ..guard import Guard
 from ..rows import MISSING, Rows
 from ..verdict import Action
 from .play import Played
-from .rules import judged_rules, rule_ids
+from .rules import BROKEN, HELD, judged_rules, rule_ids
 from .trace import DEPRECATED, MISSING_VALUES, implied, stated, trace
 
 Kind: TypeAlias = Literal["check", "implied", "rule", "action"]
@@ -131,8 +131,8 @@ class Tally:
         if rows.count > 1 and refused.intersection(moved):
             self._seen(_bad_rows(contract), held=False)
         for judged in judged_rules(contract, rows, asked=played.asked):
-            if judged.held is not None:
-                self._seen(f"rule.{judged.id}", held=judged.held)
+            if judged.outcome in (HELD, BROKEN):
+                self._seen(f"rule.{judged.id}", held=judged.outcome == HELD)
 
     def _seen(self, code: str, *, held: bool) -> None:
         item = self.items.get(code)
