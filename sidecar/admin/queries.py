@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Final
 MOST_ROWS: Final = 1000
 DEFAULT_ROWS: Final = 100
 _MOST_CHARACTERS: Final = 200
+_MARK: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)~([A-Za-z0-9_.:-]{0,200})")
 
 
 class QueryError(ValueError):
@@ -27,6 +29,8 @@ class PredictionQuery:
     policy: str = ""
     caller: str = ""
     status: int | None = None
+    page: tuple[str, str] | None = None  # older than this (time, prediction id)
+    latest: bool = False  # of the latest calls alone
 
 
 PREDICTION_PARAMETERS: Final[Mapping[str, str]] = {
@@ -37,6 +41,8 @@ PREDICTION_PARAMETERS: Final[Mapping[str, str]] = {
     "policy": "the policy's name",
     "caller": "the caller, as it named itself",
     "status": "the HTTP status sent to the caller",
+    "page": "the `next` of the answer before: older rows follow",
+    "latest": "yes: only among the latest calls, without reading what is on disk",
 }
 
 
@@ -67,7 +73,25 @@ def prediction_query(pairs: Sequence[tuple[str, str]]) -> PredictionQuery:
         policy=given.get("policy", ""),
         caller=given.get("caller", ""),
         status=_whole(given, "status", 100, 599),
+        page=_mark(given),
+        latest=_yes(given, "latest"),
     )
+
+
+def _yes(given: Mapping[str, str], name: str) -> bool:
+    if given.get(name, "no") not in ("yes", "no"):
+        raise QueryError(f"{name}: yes or no")
+    return given.get(name) == "yes"
+
+
+def _mark(given: Mapping[str, str]) -> tuple[str, str] | None:
+    text = given.get("page")
+    if text is None:
+        return None
+    found = _MARK.fullmatch(text)
+    if found is None:
+        raise QueryError("page: what the answer before said as `next`, as it is")
+    return found[1], found[2]
 
 
 def _whole(given: Mapping[str, str], name: str, least: int, most: int) -> int | None:

@@ -15,6 +15,7 @@ from ..exchange import Kind, PolicyPublished
 from ..guard import Guard
 from ..journal import Read, Reader
 from ..journal.lock import is_written
+from ..journal.reader import cursor_since
 from ..predictions import (
     ControlRow,
     Opened,
@@ -70,6 +71,10 @@ class Source:
         labels = self._settled(since_ns)
         for row in self._rows(since_ns, until_ns, about):
             yield labels.join(row)
+
+    def rows(self, *, since_ns: int | None = None, until_ns: int | None = None) -> Iterator[Prediction]:
+        """Rows without their labels, read from the segments and files of their time alone. Policies must be known."""
+        return self._rows(since_ns, until_ns, "")
 
     def labels(self, since_ns: int | None = None) -> Labels:
         """Labels and candidates' answers received since a moment: none comes before its prediction."""
@@ -137,7 +142,7 @@ class Source:
         told: set[str] = set()
         streams = OpenStreams(_opened(manifests))
         stretches = covered(manifests)
-        for read in self._reads():
+        for read in self._reads(since_ns):
             cut = streams.take(read)
             if _is_covered(read, stretches):
                 continue
@@ -201,9 +206,11 @@ class Source:
             if not _is_covered(read, stretches):
                 yield read
 
-    def _reads(self) -> Iterator[Read]:
+    def _reads(self, since_ns: int | None = None) -> Iterator[Read]:
+        """Frames; those of calls that began since a moment are all among them."""
         if self._journal is not None and self._journal.is_dir():
-            yield from Reader(self._journal).read()
+            cursor = cursor_since(self._journal, since_ns - _SLACK_NS) if since_ns is not None else None
+            yield from Reader(self._journal, cursor).read()
 
 
 def _is_covered(read: Read, stretches: Mapping[tuple[str, str, str], list[tuple[int, int]]]) -> bool:

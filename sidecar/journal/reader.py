@@ -60,6 +60,27 @@ class ReaderCounts:
     lagged_out: int = 0  # records removed before they were read
 
 
+def cursor_since(directory: Path, unix_ns: int) -> Cursor:
+    """Past every segment that was written to its end before a moment: what is left has all that came later."""
+    positions = {}
+    for stream in list_streams(directory):
+        segments = list_segments(directory, stream)
+        index = next((at for at, segment in enumerate(segments) if segment.modified_unix_ns >= unix_ns), None)
+        if index == 0 or not segments:
+            continue
+        segment = segments[-1 if index is None else index]
+        try:
+            opened = open_segment(segment.path)
+        except JournalError:
+            continue
+        if opened is None:
+            continue
+        os.close(opened[0])
+        if opened[1] is not None:
+            positions[stream] = Position(segment.name, PREAMBLE_BYTES, opened[1].first_record)
+    return Cursor(positions)
+
+
 class _Place:
     """Where one stream is read next."""
 

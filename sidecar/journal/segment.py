@@ -60,6 +60,12 @@ class Segment:
         return self.path.name
 
 
+def began_unix(name: str) -> float:
+    """When a segment was begun, as its name says; whole seconds."""
+    text = name.partition("-")[2].removesuffix(".seg")
+    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+
+
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(Preamble).decode
 

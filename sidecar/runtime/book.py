@@ -39,6 +39,12 @@ class PolicyBook:
         if isinstance(record, PolicyPublished) and read.payloads and record.digest not in self._canonical:
             self._keep(record.digest, bytes(read.payloads[0]))
 
+    def copy(self) -> PolicyBook:
+        """With what this one knows, for another thread."""
+        other = PolicyBook(self._data, log=lambda event, fields: None)
+        other._canonical.update(self._canonical)
+        return other
+
     def guard(self, digest: str) -> Guard | None:
         """The compiled policy, as the gateway has it."""
         if digest in self._guards:

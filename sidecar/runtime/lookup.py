@@ -1,4 +1,4 @@
-"""Predictions for the admin port: the latest ones as they pass by, and one by its id.
+"""Predictions for the admin port: the latest ones as they pass by, older ones by page, and one by its id.
 
 An id (UUIDv7) says when it was made, so only the segments and the archive's files of that time are searched, in a
 thread of their own. Archived rows have their labels and candidates' answers joined; those of the journal not yet.
@@ -11,7 +11,6 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -22,10 +21,11 @@ from ..archive.source import Source
 from ..exchange import Exchange
 from ..guard import Guard
 from ..journal import Cursor, Position, Read, Reader
-from ..journal.segment import PREAMBLE_BYTES, Segment, list_segments, list_streams, open_segment
-from ..predictions import exchange_of, rows_of, to_record
+from ..journal.segment import PREAMBLE_BYTES, Segment, began_unix, list_segments, list_streams, open_segment
+from ..predictions import Prediction, exchange_of, moment, rows_of, to_record, unix_ns_of
 from .book import PolicyBook
 from .configured import section_of
+from .pages import Mark, Page, oldest_unix_ns, page_of
 
 if TYPE_CHECKING:
     from .cold import Cold
@@ -59,7 +59,8 @@ class Latest:
     def newest_first(self) -> list[tuple[Exchange, Read]]:
         """Each once, however often it was read."""
         found = {exchange.prediction_id: (exchange, read) for exchange, read, _ in self._kept}
-        return sorted(found.values(), key=lambda each: -each[0].started_unix_ns)
+        order = sorted(found.values(), key=lambda each: (each[0].started_unix_ns // 1000, each[0].prediction_id))
+        return order[::-1]
 
 
 class Lookup:
@@ -67,19 +68,57 @@ class Lookup:
 
     def __init__(self, cold: Cold) -> None:
         self._cold = cold
+        self._reading = asyncio.Lock()
 
-    async def latest(self, query: PredictionQuery) -> tuple[list[Mapping[str, Any]], str]:
-        """(rows, why there are none)."""
+    async def page(self, query: PredictionQuery) -> tuple[list[Mapping[str, Any]], str, str]:
+        """(rows, the mark of the next page or "", why there are no more). One page at a time is read from disk."""
+        rows, mark = self._remembered(query)
+        if mark:
+            return rows, mark, ""
+        if query.latest:
+            return (
+                rows,
+                "",
+                "" if rows else "none of the latest calls is such a prediction; without `latest` all are read",
+            )
+        async with self._reading:
+            page = await asyncio.to_thread(self._from_disk, query, self._cold.book.copy())
+        because = "" if page.rows else "there is no such prediction in journal and archive"
+        if page.stopped:
+            because = "not everything was read in the time there is; `page` goes on from there"
+        return [to_record(row) for row in page.rows], str(page.next) if page.next is not None else "", because
+
+    def _remembered(self, query: PredictionQuery) -> tuple[list[Mapping[str, Any]], str]:
+        """The newest page from the latest calls; its mark "" where they are not enough for it."""
         rows: list[Mapping[str, Any]] = []
+        if query.page is not None:
+            return rows, ""
         for exchange, read in self._cold.latest.newest_first():
             guard = self._guard(exchange)
             if not _wanted(exchange, guard, query):
                 continue
-            rows += self._rows(read, guard)
-            if len(rows) >= query.limit:
-                break
-        because = "" if rows else "none of the latest calls is such a prediction; `sidecar find` reads everything"
-        return rows[: query.limit], because
+            found = self._rows(read, guard)
+            if not rows or len(rows) + len(found) <= query.limit:
+                rows += found[: query.limit]
+                if len(rows) < query.limit:
+                    continue
+            return rows, str(Mark(rows[-1]["ts"] or "", rows[-1]["prediction_id"]))
+        return rows, ""
+
+    def _from_disk(self, query: PredictionQuery, known: PolicyBook) -> Page:
+        """In a thread: nothing of the loop's is touched."""
+        cold = self._cold
+        root = self._archive()
+        source = Source(cold.journal, root, known.guard, known.learn, cold.secret)
+        until = query.until if query.until is not None else time.time() + _SLACK_SECONDS
+        return page_of(
+            source,
+            oldest_unix_ns(cold.journal, root),
+            limit=query.limit,
+            wanted=lambda row: _fits(row, query),
+            since_ns=None if query.since is None else round(query.since * 1e9),
+            before=Mark(*query.page) if query.page is not None else Mark(moment(round(until * 1e9)) or "", ""),
+        )
 
     async def one(self, prediction_id: str) -> Mapping[str, Any] | None:
         """All rows of one call, or None."""
@@ -98,18 +137,22 @@ class Lookup:
     def _archived(self, prediction_id: str, minted: float) -> list[Mapping[str, Any]]:
         """In a thread: nothing of the loop's is touched."""
         cold = self._cold
-        section = section_of("archive", cold.platform, ())
-        try:
-            root = folder_of(cold.data, section.to)
-        except ValueError:
-            return []  # an object store
-        if not is_archive(root):
+        root = self._archive()
+        if root is None:
             return []
         book = PolicyBook(cold.data, log=lambda event, fields: None)
         source = Source(None, root, book.guard, book.learn, cold.secret)
         since, until = int((minted - _SLACK_SECONDS) * 1e9), int((minted + _LONGEST_CALL_SECONDS) * 1e9)
         found = source.predictions(since_ns=since, until_ns=until, about=prediction_id)
         return [to_record(row) for row in found if row.prediction_id == prediction_id]
+
+    def _archive(self) -> Path | None:
+        section = section_of("archive", self._cold.platform, ())
+        try:
+            root = folder_of(self._cold.data, section.to)
+        except ValueError:
+            return None  # an object store
+        return root if is_archive(root) else None
 
     def _told(self, prediction_id: str, read: Read) -> Mapping[str, Any]:
         exchange = exchange_of(read)
@@ -132,6 +175,16 @@ def _wanted(exchange: Exchange, guard: Guard | None, query: PredictionQuery) -> 
         and (not query.caller or exchange.caller == query.caller)
         and (query.status is None or exchange.status == query.status)
         and (not query.policy or (guard is not None and guard.identity.name == query.policy))
+    )
+
+
+def _fits(row: Prediction, query: PredictionQuery) -> bool:
+    return (
+        (not query.verdict or row.verdict == query.verdict)
+        and (not query.caller or row.caller == query.caller)
+        and (query.status is None or row.status == query.status)
+        and (not query.policy or row.policy.name == query.policy)
+        and (query.until is None or (unix_ns_of(row.ts or "") or 0) < query.until * 1e9)
     )
 
 
@@ -170,11 +223,6 @@ def find_in_journal(journal: Path, prediction_id: str, minted: float) -> Read | 
 def _segments_around(journal: Path, minted: float) -> Iterator[Segment]:
     for stream in list_streams(journal):
         for segment in list_segments(journal, stream):
-            began = _began_unix(segment.name)
+            began = began_unix(segment.name)
             if began <= minted + _LONGEST_CALL_SECONDS and segment.modified_unix_ns / 1e9 >= minted - _SLACK_SECONDS:
                 yield segment
-
-
-def _began_unix(name: str) -> float:
-    text = name.partition("-")[2].removesuffix(".seg")
-    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()

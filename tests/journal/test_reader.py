@@ -16,7 +16,7 @@ from sidecar.errors import JournalError
 from sidecar.exchange import Kind, Transition
 from sidecar.journal.cursor import Cursor
 from sidecar.journal.frame import pack, seed
-from sidecar.journal.reader import Reader
+from sidecar.journal.reader import Reader, cursor_since
 from sidecar.journal.segment import (
     PREAMBLE_BYTES,
     Preamble,
@@ -213,3 +213,20 @@ def test_any_replica_and_environment_fit_the_begin_of_a_segment(replica: str, en
         first_record=2**40,
     )
     assert len(pack_preamble(preamble)) == PREAMBLE_BYTES
+
+
+def test_a_cursor_since_a_moment_passes_over_what_was_written_before(tmp_path: Path) -> None:
+    writer = open_writer(tmp_path, settings=JournalSettings(max_bytes=1_000_000))
+    append_many(writer, range(300), b"x" * 1000)
+    writer.close()
+    segments = list_segments(tmp_path, "hot-0")
+    assert len(segments) > 3
+    for number, segment in enumerate(segments):
+        os.utime(segment.path, ns=(number * 10**9, number * 10**9))
+    everything = list(Reader(tmp_path).read())
+    for first in range(len(segments)):
+        later = list(Reader(tmp_path, cursor_since(tmp_path, first * 10**9)).read())
+        assert later == [read for read in everything if read.segment >= segments[first].name]
+    assert cursor_since(tmp_path, 0).positions == {}
+    after = list(Reader(tmp_path, cursor_since(tmp_path, 10**18)).read())
+    assert {read.segment for read in after} <= {segments[-1].name}, "the last one may still grow"
