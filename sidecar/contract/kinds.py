@@ -32,6 +32,8 @@ class Scalar(StrEnum):
     JSON = "json"
 
 
+SCALARS: Final = tuple(scalar.value for scalar in Scalar)
+VECTOR: Final = r"(?:int|float|bool|string|category) ?\[[0-9, ]*\]"  # what `parse_kind` takes beside them
 NUMERIC: Final = frozenset({Scalar.INT, Scalar.FLOAT})
 TEXTUAL: Final = frozenset({Scalar.STRING, Scalar.BYTES})
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from ..problem import Disclosure
-from ..yamldoc import Plain, Seconds, Share, key
+from ..yamldoc import Plain, Seconds, Share, Suggests, key
 from .formats import FormatName
+from .kinds import SCALARS, VECTOR
 
 
 class Mode(StrEnum):
@@ -53,6 +54,7 @@ class FeatureWatch:
 
 
 OnViolation: TypeAlias = Literal["reject", "fallback", "drop", "clamp", "set_null", "warn", "ignore"] | ReplaceWith
+TypeName: TypeAlias = Annotated[str, Suggests(SCALARS, VECTOR)]
 Role: TypeAlias = Literal["input", "key", "slice_only", "timestamp", "ignored"]
 
 
@@ -60,7 +62,7 @@ Role: TypeAlias = Literal["input", "key", "slice_only", "timestamp", "ignored"]
 class Checks:
     """What one value may be, and what is done when it is not."""
 
-    type: str = key(
+    type: TypeName = key(
         "",
         doc="int, float, bool, string, category, timestamp, bytes, json, or a vector: float[64], float[], float[2,3]. "
         "Inferred from the checks when left out.",

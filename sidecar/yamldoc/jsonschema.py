@@ -24,7 +24,7 @@ from .shapes import (
     Words,
     section,
 )
-from .vocabulary import Bounds, Unit
+from .vocabulary import Bounds, Suggests, Unit
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 
@@ -112,6 +112,9 @@ def _default(value: Any, shape: Shape) -> Any:
 
 def _shape(shape: Shape, definitions: dict[str, Any]) -> dict[str, Any]:
     match shape:
+        case Text(suggests=Suggests(offered, pattern)):
+            further = [{"type": "string", "pattern": f"^(?:{pattern})$"}] if pattern else []
+            return {"anyOf": [{"enum": list(offered)}, *further]}
         case Text(rule):
             # A pattern applies to strings alone, so numbers and truth values pass it, as they must.
             pattern = {"pattern": f"^(?:{rule.pattern})$"} if rule is not None else {}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-from .vocabulary import Bounds, Matches, Plain, Unit, Variants
+from .vocabulary import Bounds, Matches, Plain, Suggests, Unit, Variants
 
 ANY: Final = Bounds()
 
@@ -24,6 +24,7 @@ class Text:
     """Any scalar, as written."""
 
     matches: Matches | None = None
+    suggests: Suggests | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +195,8 @@ def _annotated(base: Shape, extras: list[Any]) -> Shape:
             base = dataclasses.replace(base, bounds=extra)
         elif isinstance(extra, Matches) and isinstance(base, Text):
             base = dataclasses.replace(base, matches=extra)
+        elif isinstance(extra, Suggests) and isinstance(base, Text):
+            base = dataclasses.replace(base, suggests=extra)
     return base
 
 

@@ -39,6 +39,15 @@ class Matches:
 
 
 @dataclass(frozen=True, slots=True)
+class Suggests:
+    """`Annotated[str, Suggests(("int",), "int\\[.*")]`: what editors offer and take. The reader itself takes any text,
+    so that its user can say more about a wrong one than that it is wrong."""
+
+    words: tuple[str, ...]
+    pattern: str = ""  # further texts, matched whole
+
+
+@dataclass(frozen=True, slots=True)
 class Plain:
     """A scalar or list whose meaning depends on another key: the text as written, typed later by its reader.
 

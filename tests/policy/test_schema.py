@@ -8,6 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from sidecar.contract.kinds import parse_kind
 from sidecar.policy import schema
 from sidecar.yamldoc import Items, Keys, Node, read
 
@@ -58,9 +59,21 @@ def test_the_examples_fit(path: Path) -> None:
         assert [error.message for error in validator.iter_errors(document)] == []
 
 
+@pytest.mark.parametrize("kind", ["int", "json", "bytes", "float[64]", "float[]", "int[2, 3]", "string[,2]"])
+def test_editors_take_every_type_that_there_is(kind: str) -> None:
+    feature = {"type": kind, "values": ["a"]} if kind == "category" else {"type": kind}
+    document = {"policy": "a", "model": {"protocol": "oip"}, "contract": {"features": {"x": feature}}}
+    assert jsonschema.Draft7Validator(schema()).is_valid(document)
+    assert parse_kind(kind)
+
+
 @pytest.mark.parametrize(
     "document",
     [
+        {"policy": "a", "model": {"protocol": "oip"}, "contract": {"features": {"x": {"type": "integer"}}}},
+        {"policy": "a", "model": {"protocol": "oip"}, "contract": {"features": {"x": {"type": "json[2]"}}}},
+        {"policy": "a", "model": {"protocol": "oip"}, "contract": {"features": {"x": {"format": "emial"}}}},
+        {"policy": "a", "model": {"protocol": "oip"}, "contract": {"features": {"x": {"unique": "yes"}}}},
         {"policy": "a"},
         {"policy": "a", "model": {"protocol": "oipp"}},
         {"policy": "a", "model": {"protocol": "opaque", "columns": {"a": ["b"]}}},
