@@ -10,7 +10,7 @@ from ..contract.cell import BOUNDS, Cell
 from ..contract.sections import Checks, Feature, Prediction, ReplaceWith
 from ..rows import MISSING, Value
 from . import change, direction
-from .change import Change, Verdicts
+from .change import Change, Model, Verdicts
 from .direction import Checked, Direction
 from .effects import DOES, Effect, Side, effect, met, of_input, of_output, shift, shift_answer, shift_met, word_of
 from .spelling import key_named, line_of
@@ -83,7 +83,7 @@ def _meets(*values: Value, at_least: Verdicts = change.TEXT, why: str) -> Judge:
 
 
 def _tried(pair: Pair, values: Sequence[Value], at_least: Verdicts, why: str) -> Said | None:
-    found = at_least
+    found = Verdicts(model=Model.NONE) if pair.output and at_least == change.TEXT else at_least
     sentences = []
     for value in values:
         before, after = met(pair.old_cell, value), met(pair.new_cell, value)
@@ -96,7 +96,7 @@ def _tried(pair: Pair, values: Sequence[Value], at_least: Verdicts, why: str) ->
         name = "without it" if value is MISSING else "with null" if value is None else f"with {value}"
         now = "are changed to another value" if before.effect is after.effect else f"are now {DOES[after.effect]}"
         sentences.append(f"rows {name} were {DOES[before.effect]} and {now}")
-    if not sentences and found == change.TEXT:
+    if not sentences and at_least == change.TEXT:
         return None
     told = f" {'; '.join(sentences).capitalize()}." if sentences else ""
     return found, why + told
@@ -144,7 +144,9 @@ def _action(pair: Pair) -> Said | None:
         rows = "out of bounds" if case != "type" else "that break it"
         if before is after is Effect.CHANGE:
             sentences.append(f"values {rows} are changed to another value")
-        elif before is not after:
+        elif before is after:
+            sentences.append(f"values {rows} are told otherwise")
+        else:
             sentences.append(f"values {rows} were {DOES[before]} and are now {DOES[after]}")
     if found is None or not sentences:
         return None
@@ -229,6 +231,11 @@ FEATURE: Final = (
     Key(("use",), _USED),
     Key(("renamed_from",), _TEXT),
 )
+# Keys that say which values are good.
+CHECKING: Final = frozenset(
+    {"type", "min", "max", "exclusive_min", "exclusive_max", "multiple_of", "values", "not_values", "pattern", "format",
+     "min_length", "max_length", "finite", "not_in_future", "max_age", "unique"}
+)  # fmt: skip
 KEYS: Final[dict[type[Checks], tuple[Key, ...]]] = {Feature: FEATURE, Prediction: CHECKS}
 
 

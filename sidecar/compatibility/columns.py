@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..contract.build import build
 from ..contract.report import Report
@@ -11,9 +13,9 @@ from ..errors import PolicyError
 from ..rows import MISSING
 from . import change
 from .change import Change
-from .checks import Pair, compare_value
+from .checks import CHECKING, Pair, compare_value
 from .direction import Checked
-from .effects import DOES, Effect, effect, met
+from .effects import DOES, Effect, effect, effect_of_rule, met
 from .sides import Side, owner_of, renames, whole
 from .spelling import text_of
 
@@ -29,12 +31,24 @@ def compare_features(old: Side, new: Side) -> Iterator[Change]:
                 yield _renamed(before, name, old, new)
             for found in compare_value(_pair(before, name, old, new)):
                 if before == name or not found.path.endswith(".renamed_from"):
-                    yield found
+                    yield _as_rules_see_it(found, name, new)
         else:
             yield _added(name, feature, old, new)
     for name, feature in old.contract.features.items():
         if name not in new.contract.features and name not in gone:
             yield _removed(name, feature, old, new)
+
+
+def _as_rules_see_it(found: Change, name: str, new: Side) -> Change:
+    """A rule does not judge a value that breaks its own checks: one that now holds them may be refused by a rule."""
+    key = found.path.rpartition(".")[2]
+    if found.verdicts != change.WATCHED or key not in CHECKING:
+        return found
+    for rule in new.contract.rules:
+        if effect_of_rule(rule).refuses and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", f"{rule.expect} {rule.when}"):
+            why = f"{found.why} The rule {rule.id} judges values that hold their checks alone, and may now refuse some."
+            return replace(found, verdicts=change.UNKNOWN, why=why)
+    return found
 
 
 def _checked(keys: Checks) -> Checked:
@@ -55,11 +69,11 @@ def _added(name: str, feature: Feature, old: Side, new: Side) -> Change:
     cell = new.cells.get(name)
     absent = met(cell, MISSING).effect
     bad = effect(feature, "type")
-    if absent is Effect.REFUSE:
+    if absent.refuses:
         verdicts, why = change.BREAKING, "A required input is new: rows without it are refused."
     elif feature.role == "slice_only" or absent is Effect.FALLBACK:
         verdicts, why = change.SEMANTIC, f"It is new: rows with it are treated otherwise, without it {DOES[absent]}."
-    elif old.contract.unknown_features == "reject" or bad is not Effect.REFUSE:
+    elif old.contract.unknown_features == "reject" or not bad.refuses:
         verdicts, why = change.WIDENED, "An optional input is new."
     else:
         verdicts = change.UNKNOWN
@@ -83,7 +97,7 @@ def _renamed(before: str, name: str, old: Side, new: Side) -> Change:
     feature = new.contract.features[name]
     if before in old.places and old.places[before] == new.places.get(name):
         verdicts, why = change.WATCHED, "Another name for the same place: callers see it in codes alone."
-    elif met(new.cells.get(name), MISSING).effect is Effect.REFUSE or new.contract.unknown_features == "reject":
+    elif met(new.cells.get(name), MISSING).effect.refuses or new.contract.unknown_features == "reject":
         verdicts, why = change.BREAKING, "Renamed: callers must send the new name."
     else:
         verdicts, why = change.SEMANTIC, "Renamed: what callers send by the old name is no longer read."

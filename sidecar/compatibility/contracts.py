@@ -12,7 +12,7 @@ from .columns import compare_features, compare_predictions
 from .effects import Effect, shift
 from .rules import compare_rules
 from .sides import Side, modes_of, whole
-from .spelling import line_of, text_of
+from .spelling import leaves, line_of, text_of
 
 
 def compare_whole(old: Side, new: Side) -> Iterator[Change]:
@@ -136,8 +136,8 @@ def _errors(old: Side, new: Side) -> Iterator[Change]:
 
 
 def _candidate(old: Side, new: Side) -> Iterator[Change]:
-    texts = line_of(old.contract, "candidate"), line_of(new.contract, "candidate")
-    yield whole("contract.candidate", *texts, change.WATCHED, "It is judged beside this one, never applied.", new, None)
+    for path, one, other in leaves(old.contract.candidate, new.contract.candidate, "contract.candidate"):
+        yield whole(path, one, other, change.WATCHED, "It is judged beside this one, never applied.", new, None)
 
 
 CONTRACT: Final[dict[str, Callable[[Side, Side], Iterator[Change]]]] = {

@@ -22,12 +22,18 @@ class Effect(IntEnum):
     PASS = 0  # it goes on as it is
     CHANGE = 1  # it goes on changed
     FALLBACK = 2  # it is answered without the model
-    REFUSE = 3
+    DROP = 3  # refused when alone; of a batch the other rows are answered
+    REFUSE = 4
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the row has no answer."""
+        return self >= Effect.DROP
 
 
 _WORDS: Final = {
     "reject": Effect.REFUSE,
-    "drop": Effect.REFUSE,
+    "drop": Effect.DROP,
     "fallback": Effect.FALLBACK,
     "set_null": Effect.CHANGE,
     "warn": Effect.PASS,
@@ -37,6 +43,7 @@ DOES: Final = {
     Effect.PASS: "let through with a word",
     Effect.CHANGE: "changed",
     Effect.FALLBACK: "answered by the fallback",
+    Effect.DROP: "refused alone and left out of a batch",
     Effect.REFUSE: "refused",
 }
 
@@ -69,9 +76,9 @@ def shift(before: Effect, after: Effect) -> Verdicts:
     """The verdicts on rows that met one effect and now meet another."""
     if before is after is not Effect.PASS:
         return change.TEXT
-    if after is Effect.REFUSE:
+    if after.refuses and after > before:
         return change.BREAKING
-    if before is Effect.REFUSE:
+    if before.refuses:
         return change.WIDENED
     return change.WATCHED if before is after else change.SEMANTIC
 
@@ -111,9 +118,17 @@ def shift_answer(before: Effect, after: Effect) -> Verdicts:
         return change.WATCHED if after is Effect.PASS else change.TEXT
     if after is Effect.PASS:
         return change.BREAKING_ANSWER
-    if before is Effect.PASS and after is Effect.REFUSE:
+    if before is Effect.PASS and after.refuses:
         return change.NARROWED_ANSWER
     return change.SEMANTIC_ANSWER
+
+
+# In the order in which they win.
+_BY_ACTION: Final = (
+    (Action.REJECT, Effect.REFUSE),
+    (Action.FALLBACK, Effect.FALLBACK),
+    (Action.DROP, Effect.DROP),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +145,9 @@ def met(cell: Cell | None, value: Value, now_seconds: float = 0.0) -> Met:
         return Met(Effect.PASS)
     examined = cell.examine(value, now_seconds)
     actions = {action for _, action in examined.broken}
-    if actions & {Action.REJECT, Action.DROP}:
-        return Met(Effect.REFUSE)
-    if Action.FALLBACK in actions:
-        return Met(Effect.FALLBACK)
+    for action, found in _BY_ACTION:
+        if action in actions:
+            return Met(found)
     return Met(Effect.PASS) if examined.repaired is MISSING else Met(Effect.CHANGE, examined.repaired)
 
 

@@ -18,7 +18,7 @@ from ..rows import MISSING, Value
 from ..yamldoc import Plain
 from . import change
 from .change import Caller, Change
-from .effects import Effect, met
+from .effects import met
 from .sides import Side, renames
 
 _ORDINARY: Final[tuple[Value, ...]] = (
@@ -65,7 +65,7 @@ def probe(old: Side, new: Side, found: Sequence[Change]) -> Iterator[Change]:
 
 def _refused(old: Cell | None, new: Cell | None, values: Sequence[Value]) -> str:
     for value in values:
-        if met(new, value).effect is Effect.REFUSE and met(old, value).effect is not Effect.REFUSE:
+        if met(new, value).effect.refuses and not met(old, value).effect.refuses:
             return "no value" if value is MISSING else "null" if value is None else repr(value)
     return ""
 

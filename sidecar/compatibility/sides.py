@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..contract import compile_contract
 from ..contract.cell import Cell
-from ..contract.sections import ContractSection, Mode, ModeByCaller, Owner
+from ..contract.sections import ContractSection, Mode, ModeByCaller, Owner, PolicyContract
 from ..errors import PolicyError
 from ..policy import Policy
 from .change import Change, Verdicts
@@ -18,7 +18,7 @@ class Side:
     """One policy, with what its contract compiles to."""
 
     policy: Policy
-    contract: ContractSection
+    contract: PolicyContract
     cells: Mapping[str, Cell]
     answers: Mapping[str, Cell]
     places: Mapping[str, str]  # feature → where it is in a body, told without its name where the name is ours alone
