@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from .numbers import Numbers
 from .profile import Column, Profile, missing_words
 from .ranges import HIGH_SHARE, LOW_SHARE, bounds, sign_of
-from .spelling import Guess, listed, number, shown, spelled_type, text
+from .spelling import Guess, listed, number, shown, spelled_type, text, unusable
 from .texts import NOTHING_AMONG_NUMBERS, Look, sounds_like_key, sounds_personal
 from .words import NEAR_UNIQUE, Words, about, guess_words
 
-_LONGEST_NAME = 1000  # a YAML key may have 1024 characters
 _ENOUGH_ROWS = 20
 
 
@@ -46,32 +45,14 @@ def guess_table(profile: Profile, roles: Roles) -> Table:
     predictions: list[Guess] = []
     left_out: dict[str, str] = {}
     for name, column in profile.columns.items():
-        why = "--ignore" if name in roles.ignored else _unusable(name)
+        why = "--ignore" if name in roles.ignored else unusable(name)
         if why:
             left_out[name] = why
         elif name in roles.predictions:
-            predictions.append(_as_prediction(guess_column(column, profile.rows)))
+            predictions.append(guess_column(column, profile.rows).as_prediction())
         else:
             features.append(guess_column(column, profile.rows, key=name in roles.keys))
     return Table(profile.rows, tuple(features), tuple(predictions), left_out)
-
-
-def _unusable(name: str) -> str:
-    if not name:
-        return "it has no name"
-    if len(name) > _LONGEST_NAME:
-        return f"its name has {len(name)} characters"
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return "its name is no Unicode"
-    return ""
-
-
-def _as_prediction(guess: Guess) -> Guess:
-    """Outputs have no role and are not hidden by their key."""
-    keys = {name: value for name, value in guess.keys.items() if name not in ("role", "pii")}
-    return Guess(guess.name, guess.type, keys, guess.comments, guess.personal, guess.looks)
 
 
 def guess_column(column: Column, rows: int, *, key: bool = False) -> Guess:

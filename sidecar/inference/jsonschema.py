@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any, Final
 
 from ..yamldoc import quote
 from .ranges import spelled_number
 from .signature import MOST_FIELDS, Signature, field_guess
-from .spelling import Guess, listed, number, shown, text
+from .spelling import Guess, listed, number, shown, text, unusable
 
 _TYPES: Final = {"integer": "int", "number": "float", "boolean": "bool", "string": "string"}
 _BOUNDS: Final = {
@@ -31,9 +33,9 @@ def from_json_schema(document: Any, root: Any = None) -> tuple[Guess, ...]:
     if not isinstance(properties, Mapping):
         raise ValueError("the JSON Schema has no `properties`: it does not speak of named features")
     required = schema.get("required")
-    needed = set(required) if isinstance(required, list) else set()
+    needed = [each for each in required if isinstance(each, str)] if isinstance(required, list) else []
     fields = list(properties.items())[:MOST_FIELDS]
-    return tuple(_field(name, resolve(each, root), name in needed) for name, each in fields if name)
+    return tuple(_field(name, resolve(each, root), name in needed) for name, each in fields if not unusable(name))
 
 
 def resolve(schema: Any, root: Any) -> Schema:
@@ -65,11 +67,15 @@ def _field(name: str, schema: Schema, required: bool) -> Guess:
             value = schema.get(word)
             if isinstance(value, int | float) and type(value) is not bool and (spelled := spelled_number(value)) is not None:
                 keys[key] = spelled
+        if not _possible(keys, whole=type_ == "int"):
+            keys.clear()
     elif type_ == "string":
         for word, key in (("minLength", "min_length"), ("maxLength", "max_length")):
             value = schema.get(word)
             if type(value) is int and 0 <= value < 2**31:
                 keys[key] = number(value)
+        if int(keys.get("min_length", 0)) > int(keys.get("max_length", 2**31)):
+            keys.clear()
         if schema.get("format") == "date-time":
             type_, keys = "timestamp", {}
     elif stated == "array":
@@ -84,6 +90,17 @@ def _field(name: str, schema: Schema, required: bool) -> Guess:
     if isinstance(described, str) and described:
         keys["description"] = text(described[:200])
     return field_guess(name, type_, said, keys, required=required)
+
+
+def _possible(keys: Mapping[str, str], *, whole: bool) -> bool:
+    """Whether a number can be within what the schema states."""
+    low = max((Fraction(keys[name]) for name in ("min", "exclusive_min") if name in keys), default=None)
+    high = min((Fraction(keys[name]) for name in ("max", "exclusive_max") if name in keys), default=None)
+    if low is None or high is None:
+        return True
+    if any(name.startswith("exclusive") for name in keys):
+        return low + (2 if whole else 0) < high
+    return math.ceil(low) <= math.floor(high) if whole else low <= high
 
 
 def _nullable(schema: Schema) -> tuple[bool, Schema]:

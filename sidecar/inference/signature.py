@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from .spelling import Guess, shown, spelled_type
+from .spelling import Guess, shown, spelled_type, unusable
+from .texts import sounds_personal
 
 MOST_COLUMNS: Final = 512  # of a matrix that is spelled out
 MOST_FIELDS: Final = 4096
+_LARGEST_SIZE: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ def field_guess(name: str, type_: str, said: str, keys: Mapping[str, str] | None
     own = {"type": spelled_type(type_), **(keys or {})}
     if not required:
         own["required"] = "false"
+    if sounds_personal(name):
+        own["pii"] = "true"
     hint = "add min and max" if type_.partition("[")[0] in ("int", "float") and "min" not in own else ""
     return Guess(name, type_, own, (f"{shown(name, 100)}: {said}" + (f"; {hint}" if hint else ""),))
 
@@ -54,8 +58,9 @@ def from_oip(document: Any) -> Signature:
     inputs, outputs = _tensors(document.get("inputs")), _tensors(document.get("outputs"))
     matrices = sum(_width(tensor) > 1 for tensor in inputs)
     features: list[Guess] = []
+    taken = {tensor["name"] for tensor in inputs}
     for tensor in inputs:
-        features += _input(tensor, columns, alone=matrices == 1)
+        features += _input(tensor, columns, taken, alone=matrices == 1)
     if not inputs:
         notes.append("The server states no input tensors: name the features yourself, or infer them from data.")
     elif columns:
@@ -77,9 +82,13 @@ def _tensors(value: Any) -> list[Mapping[str, Any]]:
         return []
     found: dict[str, Mapping[str, Any]] = {}
     for each in value[:MOST_FIELDS]:
-        if isinstance(each, Mapping) and isinstance(each.get("name"), str) and each["name"] and _shape(each) is not None:
+        if isinstance(each, Mapping) and _usable(each.get("name")) and _shape(each) is not None:
             found.setdefault(each["name"], each)
     return list(found.values())
+
+
+def _usable(name: Any) -> bool:
+    return isinstance(name, str) and not unusable(name)
 
 
 def _shape(tensor: Mapping[str, Any]) -> list[int] | None:
@@ -112,27 +121,34 @@ def _stated(tensor: Mapping[str, Any]) -> str:
     return f"{shown(tensor['name'])} {shown(tensor.get('datatype', '?'))} {_shape(tensor)}"
 
 
-def _input(tensor: Mapping[str, Any], columns: dict[str, list[str]], *, alone: bool) -> list[Guess]:
+def _input(tensor: Mapping[str, Any], columns: dict[str, list[str]], taken: set[str], *, alone: bool) -> list[Guess]:
     type_, keys = _oip_type(tensor.get("datatype"))
     name, said = tensor["name"], f"the server states {_stated(tensor)}"
     width = _width(tensor)
     if width > 1 and type_ != "json":
-        names = [f"x{index}" if alone else f"{name}_{index}" for index in range(width)]
+        names = [_free(f"x{index}" if alone else f"{name}_{index}", taken) for index in range(width)]
         columns[name] = names
         return [field_guess(each, type_, f"column {index} of {_stated(tensor)}", keys) for index, each in enumerate(names)]
     return [field_guess(name, *_vector(type_, keys, (_shape(tensor) or [])[1:], said))]
+
+
+def _free(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
 
 
 def _vector(type_: str, keys: dict[str, str], inner: list[int], said: str) -> tuple[str, str, dict[str, str]]:
     """One value a row, or a list of them; -1 is a free dimension."""
     if not inner or inner == [1] or type_ == "json":
         return type_, said, keys
-    return f"{type_}[{','.join(str(size) if size >= 0 else '' for size in inner)}]", said, keys
+    return f"{type_}[{','.join(str(size) if 0 <= size < _LARGEST_SIZE else '' for size in inner)}]", said, keys
 
 
 def _output(tensor: Mapping[str, Any]) -> Guess:
     type_, _ = _oip_type(tensor.get("datatype"))
-    return field_guess(tensor["name"], *_vector(type_, {}, (_shape(tensor) or [])[1:], f"the server states {_stated(tensor)}"))
+    return field_guess(tensor["name"], *_vector(type_, {}, (_shape(tensor) or [])[1:], f"the server states {_stated(tensor)}")).as_prediction()
 
 
 # -- TensorFlow Serving: GET /v1/models/NAME/metadata
@@ -155,8 +171,10 @@ def from_tfserving(document: Any) -> Signature:
     sides = []
     for side in ("inputs", "outputs"):
         tensors = chosen.get(side) if isinstance(chosen, Mapping) else None
-        sides.append([_tf(each, info) for each, info in (tensors if isinstance(tensors, Mapping) else {}).items()])
-    return Signature(tuple(sides[0]), tuple(sides[1]), "tfserving", name if isinstance(name, str) else "")
+        stated = tensors.items() if isinstance(tensors, Mapping) else ()
+        sides.append([_tf(each, info) for each, info in stated if _usable(each)])
+    outputs = tuple(each.as_prediction() for each in sides[1])
+    return Signature(tuple(sides[0]), outputs, "tfserving", name if isinstance(name, str) else "")
 
 
 def _tf(name: str, info: Any) -> Guess:
@@ -196,7 +214,7 @@ def from_mlflow(document: Any) -> Signature:
         notes.append("The signature has params: they stand beside the rows and are not checked.")
     return Signature(
         tuple(inputs),
-        tuple(outputs),
+        tuple(each.as_prediction() for each in outputs),
         "json",
         path="/invocations",
         rows="/dataframe_records",
@@ -219,7 +237,7 @@ def _mlflow_side(value: Any, what: str) -> tuple[list[Guess], list[str]]:
     for position, each in enumerate(value[:MOST_FIELDS]):
         if isinstance(each, Mapping):
             name = each.get("name")
-            name = name if isinstance(name, str) and name else f"{what}-{position}" if len(value) > 1 else what
+            name = name if _usable(name) else f"{what}-{position}" if len(value) > 1 else what
             guesses.setdefault(name, _mlflow_field(name, each))
     unnamed = any(isinstance(each, Mapping) and not each.get("name") for each in value)
     return list(guesses.values()), [f"The signature does not name its {what}s: rename them."] if unnamed else []

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from ..yamldoc import quote
 
 LINE_LENGTH: Final = 110
+_LONGEST_NAME: Final = 500  # in escapes it is longer, and a YAML key may have 1024 characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,23 @@ class Guess:
     comments: tuple[str, ...] = ()
     personal: bool = False
     looks: tuple[str, ...] = field(default=())  # what a person should look at
+
+    def as_prediction(self) -> Guess:
+        """Outputs have no role and are not hidden by their key."""
+        return replace(self, keys={name: value for name, value in self.keys.items() if name not in ("role", "pii")})
+
+
+def unusable(name: str) -> str:
+    """Why a policy cannot have a feature of this name, or nothing."""
+    if not name:
+        return "it has no name"
+    if len(name) > _LONGEST_NAME:
+        return f"its name has {len(name)} characters"
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "its name is no Unicode"
+    return ""
 
 
 def text(value: str) -> str:
