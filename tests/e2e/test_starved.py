@@ -1,0 +1,182 @@
+"""P2 and C 45 with real processes: observers that get no processor, or little memory, harm nobody and come back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import statistics
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bench.processes import peak_rss_bytes
+from sidecar.archive import read_manifests
+from sidecar.exchange import Exchange, Kind, encode
+from sidecar.journal import JournalSettings, Reader, StatsPage, Writer
+from sidecar.journal.progress import read_standing
+from sidecar.runtime.cold import NICENESS
+from tests.archive.desk import archived
+
+from .load import Load, rows_alone
+from .processes import BENCH_POLICY, Model, Sidecar, children, eventually
+from .test_sinks import cold_of, lag_bytes, observe, whole
+
+MIB = 1024 * 1024
+MEMORY = Path("/sys/fs/cgroup/memory")  # cgroup v1; written to by root alone
+LIMIT_MIB = 256  # the whole process in its group, page cache of what it writes included
+MOST_MIB = 220
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Iterator[Model]:
+    with Model(tmp_path / "model") as running:
+        yield running
+
+
+def serve(folder: Path, model: Model, config: str, *, observers: str = "on") -> Sidecar:
+    """Both halves, or one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "sidecar.yaml"
+    file.write_text(config)
+    flags = ("--upstream", model.url, "--policy", str(BENCH_POLICY), "--config", str(file), "--observers", observers)
+    return Sidecar(folder, *flags)
+
+
+@contextmanager
+def starved(pid: int) -> Iterator[None]:
+    """A process that runs for 2 ms of every 50."""
+    done = threading.Event()
+
+    def hold() -> None:
+        while not done.is_set():
+            os.kill(pid, signal.SIGSTOP)
+            done.wait(0.048)
+            os.kill(pid, signal.SIGCONT)
+            done.wait(0.002)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    try:
+        yield
+    finally:
+        done.set()
+        holder.join()
+        os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def limited(pid: int, mib: int) -> Iterator[bool]:
+    """In a control group with so much memory and no swap; False where none can be made."""
+    group = MEMORY / f"sidecar-test-{pid}"
+    try:
+        group.mkdir()
+        (group / "memory.limit_in_bytes").write_text(str(mib * MIB))
+        (group / "cgroup.procs").write_text(str(pid))
+    except OSError:
+        with suppress(OSError):
+            group.rmdir()
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        with suppress(OSError):
+            (MEMORY / "cgroup.procs").write_text(str(pid))
+        eventually(lambda: not group.exists() or removed(group))
+
+
+def removed(group: Path) -> bool:
+    try:
+        group.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def test_the_gateway_goes_first_on_a_shared_core(tmp_path: Path, model: Model) -> None:
+    with serve(tmp_path / "sidecar", model, "api: v1\n") as serving:
+        serving.until_ready()
+        cold = cold_of(serving)
+        eventually(lambda: os.getpriority(os.PRIO_PROCESS, cold) == NICENESS)
+        others = [pid for pid in children(int(serving.running()["pid"])) if pid != cold]
+        assert others
+        ours = os.getpriority(os.PRIO_PROCESS, 0)
+        assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in others} == {ours}
+        assert serving.stop() == 0
+
+
+@pytest.mark.slow
+def test_starved_observers_p2_no_caller_waits_and_every_row_is_archived_once(tmp_path: Path, model: Model) -> None:
+    with serve(tmp_path / "sidecar", model, "archive: {to: archive, every: 500ms}\n") as serving:
+        serving.until_ready()
+        cold = cold_of(serving)
+        eventually(lambda: serving.metric('sidecar_observer_running{observer="archive"}') == 1)
+        with starved(cold), Load(serving.port, "starved", ask=rows_alone, judge=whole) as load:
+            load.until(2000)
+            eventually(lambda: lag_bytes(serving, "archive") > 0, seconds=10)
+            assert serving.readyz()[0] == 200
+        eventually(lambda: lag_bytes(serving, "archive") == 0)
+        rows = [row.prediction_id for row in archived(serving.data / "archive")]
+        assert sorted(rows) == sorted(one.prediction_id for one in load.answered.values())
+        assert not load.wrong
+        assert not load.lost
+        assert statistics.median(one.seconds for one in load.answered.values()) < 0.15
+        assert cold_of(serving) == cold
+        assert serving.stop() == 0
+
+
+RECORDS = 100_000
+
+
+def multiply(journal: Path, wanted: int) -> None:
+    """Records like those that are there, under ids of their own, until there are so many."""
+    reads = [read for read in Reader(journal).read() if isinstance(read.record, Exchange)]
+    limits = JournalSettings()
+    writer = Writer(journal, "hot-9", limits, StatsPage(), identity={"replica": "more", "environment": "test"})
+    try:
+        for number in range(wanted - len(reads)):
+            read = reads[number % len(reads)]
+            assert isinstance(read.record, Exchange)
+            other = msgspec.structs.replace(read.record, prediction_id=f"01a20ae6-0000-7000-8000-{number:012}")
+            assert writer.append(Kind.EXCHANGE, encode(other), read.payloads)
+    finally:
+        writer.close()
+
+
+@pytest.mark.slow
+def test_c45_memory_a_hundred_thousand_records_fit_a_small_container(tmp_path: Path, model: Model) -> None:
+    """Read in one go from a journal that was filled without observers, where nothing paces them."""
+    config = "archive: {to: archive}\n"
+    with serve(tmp_path / "sidecar", model, config, observers="off") as serving:
+        serving.until_ready()
+        with Load(serving.port, "like", ask=rows_alone, judge=whole) as load:
+            load.until(500)
+        assert serving.stop() == 0
+    data = serving.data
+    multiply(data / "journal", RECORDS)
+    cold = observe(data)
+    try:
+        with limited(cold.pid, LIMIT_MIB) as by_the_kernel:
+
+            def read() -> bool:
+                assert cold.poll() is None, "it was killed"
+                standing = read_standing(data)
+                done = {} if standing is None or standing.pid != cold.pid else {
+                    each.observer: sum(int(at[2]) for at in each.read.values()) for each in standing.observers
+                }  # fmt: skip
+                return done.get("archive", 0) >= RECORDS
+
+            eventually(read, seconds=90)
+            peak_mib = peak_rss_bytes(cold.pid) / MIB
+            cold.send_signal(signal.SIGTERM)
+            assert cold.wait(30) == 0  # the last rows are written within the limit, too
+    finally:
+        cold.kill()
+        cold.wait()
+    assert sum(file.rows for each in read_manifests(data / "archive") for file in each.files
+               if file.data_set == "predictions") == RECORDS  # fmt: skip
+    assert peak_mib < MOST_MIB, f"{peak_mib:.0f} MiB, {'limited by the kernel' if by_the_kernel else 'not limited'}"
