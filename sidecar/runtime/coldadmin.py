@@ -172,7 +172,12 @@ class Desk:
         families = {family.name: family for family in self._record_families()}
         recorded = families.get(series.RECORDED.name)
         if recorded is None:
-            nothing: dict[str, list[Any]] = {"verdicts": [], "violations": [], "candidate_rows": [], "candidate_violations": []}
+            nothing: dict[str, list[Any]] = {
+                "verdicts": [],
+                "violations": [],
+                "candidate_rows": [],
+                "candidate_violations": [],
+            }
             return {**SCOPE, **nothing, "because": NO_METRICS}
         verdicts: dict[tuple[str, str], int] = {}
         for labels, value in recorded.series:
