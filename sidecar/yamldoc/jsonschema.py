@@ -112,8 +112,8 @@ def _default(value: Any, shape: Shape) -> Any:
 
 def _shape(shape: Shape, definitions: dict[str, Any]) -> dict[str, Any]:
     match shape:
-        case Text(suggests=Suggests(offered, pattern)):
-            further = [{"type": "string", "pattern": f"^(?:{pattern})$"}] if pattern else []
+        case Text(suggests=Suggests(offered, also)):
+            further = [{"type": "string", "pattern": f"^(?:{also})$"}] if also else []
             return {"anyOf": [{"enum": list(offered)}, *further]}
         case Text(rule):
             # A pattern applies to strings alone, so numbers and truth values pass it, as they must.
