@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from .contract import Compiled, Mode
+from .contract.slices import Slices
 from .edits import Span, splice
 from .errors import WireError, WireFault
 from .problem import Disclosure
@@ -71,6 +72,7 @@ class Recording:
     label_key: str = ""  # the feature that late labels come with
     sample: float = 1.0  # the share of unremarkable rows that is kept
     slice_only: frozenset[str] = frozenset()  # taken out before the model
+    slices: Slices | None = None
 
 
 class Candidate(NamedTuple):

@@ -18,7 +18,7 @@ from .duplicates import SENTENCE, UNIQUE
 from .kinds import NUMERIC, Bad, Scalar
 from .literals import read
 from .report import Report
-from .rules import CompiledRule, FeatureNames, compile_rules
+from .rules import CompiledRule, FeatureNames, compile_rules, type_of
 from .sections import Checks, ContractSection, Feature, Mode, ModeByCaller, Prediction, ReplaceWith
 from .typed import ANYTHING, typed
 
@@ -64,14 +64,17 @@ def compile_contract(section: ContractSection) -> tuple[Compiled | None, list[Fi
         cells.append(cell)
         types[name] = typed(cell, built.allowed)
     modes = section.mode if isinstance(section.mode, ModeByCaller) else ModeByCaller(section.mode)
-    rules = _rules(section, kinds, report, fallback, (modes.default, *modes.callers.values()))
+    names = FeatureNames(section.features, kinds)
+    rules = _rules(section, names, report, fallback, (modes.default, *modes.callers.values()))
     answers: list[Cell] = []
     reply_types: dict[str, TypedFeature | None] = {}
+    outputs: dict[str, Built] = {}
     for name, prediction in section.prediction.items():
         place = report.at("prediction", name)
         built = build(prediction, place)
         if built is None:
             continue
+        outputs[name] = built
         cell = _cell(name, f"prediction.{name}.", prediction, built, place, fallback)
         answers.append(cell)
         reply_types[name] = typed(cell, built.allowed)
@@ -97,6 +100,8 @@ def compile_contract(section: ContractSection) -> tuple[Compiled | None, list[Fi
             request_proof=_proof(types),
             reply_proof=_proof(reply_types),
             rules=rules,
+            feature_names=names,
+            prediction_types={name: type_of(built) for name, built in outputs.items()},
             named_by_rules=frozenset(name for rule in rules for name in rule.expression.names),
         ),
         report.findings,
@@ -105,7 +110,7 @@ def compile_contract(section: ContractSection) -> tuple[Compiled | None, list[Fi
 
 def _rules(
     section: ContractSection,
-    kinds: Mapping[str, Built],
+    names: FeatureNames,
     report: Report,
     fallback: Mapping[str, Value] | None,
     modes: Sequence[Mode],
@@ -115,7 +120,6 @@ def _rules(
             report.at("rules", position, "on_violation").error(
                 "fallback-without-values", "there are no fallback values", "add fallback: {values: …}"
             )
-    names = FeatureNames(section.features, kinds)
     return compile_rules(section.rules, names, section.features, report, modes, _ACTIONS)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
+from ..expression import Declared, Type
 from ..problem import Disclosure
-from ..rows import Rows, RowTest, TypedFeature, Value
+from ..rows import MISSING, Rows, RowTest, TypedFeature, Value
 from ..verdict import ACCEPTED, Action, Outcome, Verdict, Violation
 from . import judge
 from .cell import Cell
@@ -42,6 +43,8 @@ class Compiled:
     reply_proof: Mapping[str, TypedFeature] | None
     rules: tuple[CompiledRule, ...] = ()
     named_by_rules: frozenset[str] = frozenset()
+    feature_names: Declared = field(default_factory=lambda: Declared({}))  # what expressions may say of a row
+    prediction_types: Mapping[str, Type] = field(default_factory=dict)
 
     def mode(self, caller: str) -> Mode:
         """The mode in force for a caller by name."""
@@ -67,6 +70,15 @@ class Compiled:
     def reply_types(self) -> Mapping[str, TypedFeature] | None:
         """As `request_types`, for answers; {} where predictions are not checked."""
         return self.reply_proof
+
+    def settled(self, row: Mapping[str, Value], names: Collection[str], now_seconds: float) -> dict[str, Value]:
+        """The values that expressions see of one row as it came or as it was repaired."""
+        found: dict[str, Value] = {}
+        for cell in self.cells:
+            if cell.name in names:
+                value = row.get(cell.name, MISSING)
+                found[cell.name] = cell.settled(value, cell.examine(value, now_seconds))
+        return found
 
     def request_rules(self) -> tuple[RowTest, ...]:
         """What every row must hold besides `request_types` for a request to be proven clean."""

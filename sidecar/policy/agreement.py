@@ -16,12 +16,12 @@ from .model import PLANNED, protocols
 from .platform import CloudEvents, Kafka, Platform
 from .sections import Policy
 from .shadowing import of_shadow
+from .slicing import of_expressions
 from .urls import allowed, environment_word, fault_of, host_of, is_socket
 
 Path = tuple[str | int, ...]
 
 _POLICY_NOT_YET: Final[dict[Path, str]] = {
-    ("slices",): "reports do not group by slice",
     ("watch",): "nothing is watched over windows",
     ("feedback", "holdout"): "no prediction is held out",
     ("feedback", "perturb"): "no prediction is perturbed",
@@ -115,6 +115,8 @@ def _contract(parsed: Parsed[Policy], policy: Policy) -> Iterator[Finding]:
         if path[1:2] == ("rules",) and any(str(name) in finding.message for name in features):
             continue
         yield Finding(finding.code, finding.message, finding.hint, finding.severity, path)
+    if compiled is not None and not features:
+        yield from of_expressions(policy, compiled)
     if compiled is None or policy.model.wire is None or any(path[0] in ("contract", "model") for path in broken):
         return
     try:

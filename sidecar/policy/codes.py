@@ -107,6 +107,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "load.failed": ("The loader stopped without a result.", "Read its message in the log."),
     "load.timeout": ("Loading took too long.", "Make the policies smaller."),
     # of what observes
+    "slice.twice": ("Two slices have one name.", "Give each its own."),
     "slice.choice": ("A slice chooses its rows in no way, or in two.", "Give `where` or `by`."),
     "shadow.twice": ("Two candidates have one name.", "Give each its own."),
     "shadow.unit": ("The unit is no feature.", "Use request, row, or a key feature."),

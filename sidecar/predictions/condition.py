@@ -40,6 +40,7 @@ _OBJECTS: Final[dict[str, dict[str, Type] | None]] = {
     "model": dict.fromkeys(("name", "version"), TEXT),
     "policy": dict.fromkeys(("name", "version", "digest"), TEXT),
     "latency_ms": dict.fromkeys(("total", "contract", "upstream", "first_byte"), NUMBER),
+    "candidate": dict.fromkeys(("verdict", "active"), TEXT),
     "features": None, "raw_features": None, "prediction": None, "delivered": None, "shadow": None, "slices": None,
 }  # fmt: skip
 _NESTED: Final = frozenset({"label", "entity", "perturbation"})  # whatever the policy or the caller made of them

@@ -15,6 +15,7 @@ from ..rows import MISSING, Rows, Value
 from ..verdict import Outcome
 from .beside import opinions
 from .row import CandidateVerdict, Latency, ModelRef, PolicyRef, Prediction, RowViolation, Story
+from .sliced import hidden_slices, sliced
 from .values import hashed, moment, plain, safe_name
 
 _NOT_PREDICTIONS: Final = frozenset({"management", "metadata", "health"})
@@ -36,6 +37,7 @@ class _Told:
     fallback: frozenset[int] = frozenset()
     dropped: frozenset[int] = frozenset()
     violations: Mapping[int, Sequence[ListedViolation]] = field(default_factory=dict)
+    slices: Sequence[Mapping[str, Value]] = ()
 
 
 def exchange_of(read: Read) -> Exchange | None:
@@ -118,6 +120,9 @@ def _read(exchange: Exchange, payloads: Sequence[bytes], guard: Guard, headers: 
         told.sent = range(raw.count)
         if exchange.request_edits:
             _edited(exchange, guard, body, raw, headers, told, hidden_sides)
+        if guard.recording.slices is not None:
+            now_seconds = exchange.started_unix_ns / 1e9
+            told.slices = sliced(guard.recording.slices, raw, told.features, hidden_sides, now_seconds)
     told.predictions = [{}] * told.rows
     told.delivered = [None] * told.rows
     try:
@@ -258,6 +263,9 @@ def _row(exchange: Exchange, read: Read, guard: Guard | None, told: _Told, index
     first_byte = exchange.first_byte_ns
     enforcing = exchange.mode == "enforce"
     identity = guard.identity if guard is not None and exchange.policy_digest else None
+    slices: dict[str, Any] = {}
+    if told.slices and recording is not None and recording.slices is not None:
+        slices = hidden_slices(recording.slices, told.slices[index], lambda values: _hide(values, hidden, key))
     return Prediction(
         prediction_id=exchange.prediction_id,
         row=index,
@@ -299,6 +307,7 @@ def _row(exchange: Exchange, read: Read, guard: Guard | None, told: _Told, index
         ),
         trace_id=exchange.trace_id,
         span_id=exchange.span_id,
+        slices=slices,
         unread=told.unread,
         story=_story(exchange),
         join_key=hashed(plain(label_value), key) if label_value is not None else None,

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .. import policy as room
-from ..contract import ContractSection, compile_contract
+from ..contract import Compiled, ContractSection, compile_contract
 from ..guard import MAX_DECODED_BYTES, Candidate, Guard, Identity, Recording
 from ..policy import Platform, Policy
 from ..policy.ownership import contacts_of, responsible_by_name
+from ..policy.slicing import slices_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def compile_guard(policy: Policy, *, own_upstream: bool = True) -> Guard:
         codec,
         contract,
         upstream=url,
-        recording=_recording(policy),
+        recording=_recording(policy, contract),
         max_decoded_bytes=decoded,
         candidate=_candidate(policy),
     )
@@ -93,7 +94,7 @@ def _candidate(policy: Policy) -> Candidate | None:
     return Candidate(wire.bind(contract.features, contract.predictions), contract)
 
 
-def _recording(policy: Policy) -> Recording:
+def _recording(policy: Policy, contract: Compiled) -> Recording:
     features, feedback = policy.contract.features, policy.feedback
     personal = {name: "hash" for name, feature in features.items() if feature.pii}
     label = feedback.label if feedback is not None else None
@@ -103,4 +104,5 @@ def _recording(policy: Policy) -> Recording:
         label_key=(label.key_ or "") if label is not None else "",
         sample=policy.capture.sample,
         slice_only=frozenset(name for name, feature in features.items() if feature.role == "slice_only"),
+        slices=slices_of(policy, contract),
     )

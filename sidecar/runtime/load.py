@@ -24,7 +24,7 @@ from .messages import Finding, JournalFacts, LoadRequest, LoadResult, PolicyFact
 
 CPU_SECONDS: Final = 60
 # Read and checked, and without effect in this version: they are for the observers.
-POLICY_SECTIONS: Final = ("slices", "watch", "feedback", "capture")
+POLICY_SECTIONS: Final = ("watch", "feedback", "capture")
 PLATFORM_SECTIONS: Final = ("forward", "shared")
 _FIXED: Final = ("callers", "journal", "trace")
 

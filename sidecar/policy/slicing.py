@@ -1,0 +1,58 @@
+"""Expressions outside the contract: which rows a slice has, and which predictions a limit is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..contract import Compiled
+from ..contract.slices import CompiledSlice, Slices
+from ..expression import Declared, Environment, Expression, ExpressionError, compile_expression
+from ..yamldoc import Finding
+from .sections import Policy
+
+Path = tuple[str | int, ...]
+
+
+def of_expressions(policy: Policy, contract: Compiled) -> Iterator[Finding]:
+    """Findings about slices and action limits."""
+    seen: set[str] = set()
+    for at, each in enumerate(policy.slices):
+        if each.name in seen:
+            hint = "give each slice a name of its own"
+            yield Finding("slice.twice", f"a second slice named `{each.name}`", hint, "error", ("slices", at, "name"))
+        seen.add(each.name)
+        if each.where is not None:
+            found = _checked(each.where, contract.feature_names, ("slices", at, "where"))
+            if isinstance(found, Finding):
+                yield found
+    watch = policy.watch
+    for at, limit in enumerate(watch.actions if watch is not None else ()):
+        found = _checked(limit.where, predicted(contract), ("watch", "actions", at, "where"))
+        if isinstance(found, Finding):
+            yield found
+
+
+def predicted(contract: Compiled) -> Declared:
+    """What an expression may say of a finished row: its predictions, and the features that are not named alike."""
+    return Declared({**contract.feature_names.types, **contract.prediction_types}, "feature or prediction")
+
+
+def slices_of(policy: Policy, contract: Compiled) -> Slices | None:
+    """The slices ready to be asked; None where there are none. What does not compile is left out: `check` says so."""
+    compiled: list[CompiledSlice] = []
+    for each in policy.slices:
+        if each.by is not None:
+            compiled.append(CompiledSlice(each.name, feature=each.by))
+        elif each.where is not None:
+            found = _checked(each.where, contract.feature_names, ())
+            if isinstance(found, Expression):
+                compiled.append(CompiledSlice(each.name, found))
+    return Slices(tuple(compiled), contract) if compiled else None
+
+
+def _checked(text: str, names: Environment, path: Path) -> Expression | Finding:
+    try:
+        return compile_expression(text, names)
+    except ExpressionError as error:
+        message = f"{error.message} (at character {error.position + 1})"
+        return Finding("bad-expression", message, error.hint, "error", path)
