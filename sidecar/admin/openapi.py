@@ -21,7 +21,7 @@ def document(version: str) -> dict[str, Any]:
                 "get": _operation(
                     "Serving is possible; 503 with the reasons when it is not.",
                     query={"policy": "one policy by name"},
-                    others={"404": "No such policy.", "503": "Not ready."},
+                    documents={"404": "No such policy.", "503": "Not ready."},
                 )
             },
             "/metrics": {"get": _operation("Prometheus text, or OpenMetrics when asked for.", content="text/plain")},
@@ -63,6 +63,7 @@ def _operation(
     path: Mapping[str, str] | None = None,
     success: tuple[str, str] = ("200", "Answered."),
     others: Mapping[str, str] | None = None,
+    documents: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     status, text = success
     schema = {"$ref": "#/components/schemas/Document"} if content == _JSON else {"type": "string"}
@@ -72,6 +73,8 @@ def _operation(
     for code, sentence in {**problems, **(others or {})}.items():
         error = {"$ref": "#/components/schemas/Error"}
         responses[code] = {"description": sentence, "content": {_JSON: {"schema": error}}}
+    for code, sentence in (documents or {}).items():  # not an error: the same document, and it says why
+        responses[code] = {"description": sentence, "content": {content: {"schema": schema}}}
     parameters = [_parameter(name, "query", says) for name, says in (query or {}).items()]
     parameters += [_parameter(name, "path", says) for name, says in (path or {}).items()]
     return {"summary": summary, "parameters": parameters, "responses": responses}

@@ -57,8 +57,9 @@ class Both(Sidecar):
         return read_standing(self.data)
 
     def counts(self) -> dict[str, int]:
-        """How often each call was counted, as committed."""
-        return committed(StateFile(self.data / "observers" / "metrics.state"))
+        """How often each call was counted, as committed. Workers' own events are no calls."""
+        found = committed(StateFile(self.data / "observers" / "metrics.state"))
+        return {name: count for name, count in found.items() if not name.startswith("hot-")}
 
     @property
     def admin(self) -> str:
