@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
 from ..compatibility import Comparison, Compatibility, Outcome, appeared, compare, vanished, with_evidence
 from ..compatibility.replay import Replay
 from ..compatibility.versions import parse
+from ..contract import ContractSection
 from ..policy import Loaded, Policy, load
 from ..policy.files import PLATFORM_NAMES, SUFFIXES, TEST_SUFFIXES
 from .check import as_text as findings_text
@@ -19,6 +21,7 @@ from .recorded import add_source, add_times
 
 SAFE, BREAKING, UNANSWERED, LOOK = 0, 1, 2, 3
 _CODES: Final = {Outcome.SAFE: SAFE, Outcome.BREAKING: BREAKING, Outcome.EVIDENCE: LOOK}
+_SEVERAL_VERSIONS: Final = frozenset({"policy.twice", "policy.overlap"})
 _RECORDED: Final = ""  # --replay without a file
 
 EPILOG: Final = """examples:
@@ -131,9 +134,16 @@ def _usage(args: argparse.Namespace) -> str:
 
 
 def _past(args: argparse.Namespace) -> list[Policy] | None:
-    """Of a directory each file by itself: they may hold versions of one policy. None when one of them is invalid."""
+    """Of a directory that holds versions of one policy each file by itself. None when one of them is invalid."""
     if not args.old.is_dir():
         return _load([args.old], args)
+    if not args.transitive:
+        whole = load([args.old], config=args.config, environment=args.environment)
+        faults = {finding.code for finding in whole.findings if finding.severity == "error"}
+        if not faults <= _SEVERAL_VERSIONS:
+            return _load([args.old], args)
+        if not faults:
+            return list(whole.policies)
     files = [
         path
         for path in sorted(args.old.iterdir())
@@ -147,7 +157,20 @@ def _past(args: argparse.Namespace) -> list[Policy] | None:
         return None
     platform = next((args.old / name for name in PLATFORM_NAMES if (args.old / name).is_file()), None)
     found = [_load([path], args, platform) for path in files]
-    return None if any(each is None for each in found) else [policy for each in found for policy in each or ()]
+    if any(each is None for each in found):
+        return None
+    policies = [policy for each in found for policy in each or ()]
+    return [policy for policy in policies if not any(_is_candidate(policy, other) for other in policies)]
+
+
+def _is_candidate(policy: Policy, of: Policy) -> bool:
+    """Whether it is not a version that was in force, but what another one names as its candidate."""
+    candidate = of.contract.candidate
+    if not isinstance(candidate, ContractSection):
+        return False
+    return all(
+        getattr(candidate, field.name) == getattr(policy.contract, field.name) for field in fields(ContractSection)
+    )
 
 
 def _load(paths: Sequence[Path], args: argparse.Namespace, platform: Path | None = None) -> list[Policy] | None:

@@ -86,7 +86,7 @@ def _of_line(
     if isinstance(record.get("features"), dict):
         if not record["features"] and record.get("unread"):
             return str(record["unread"])
-        return received(record, slices, hidden - record["features"].keys())
+        return received(record, slices, hidden.difference(record["features"]))
     # Features alone.
     return received({"features": record, "prediction_id": f"line {number}"}, slices, frozenset(), plain=True)
 
@@ -115,7 +115,7 @@ def received(
         seconds=_seconds(record.get("ts")),
         row=int(record.get("row") or 0),
         unknown=tuple(unknown),
-        hidden=hidden | hashes,
+        hidden=frozenset(hidden | hashes),
         prediction={name: restored(value) for name, value in answer.items()}
         if isinstance(answer, dict) and answer
         else None,

@@ -48,11 +48,7 @@ class Comparison:
     @property
     def required(self) -> Bump | None:
         """The smallest bump that suffices for all changes; None without changes."""
-        if any(each.breaks for each in self.changes):
-            return Bump.MAJOR
-        asked = [each.bump for each in self.changes if each.bump is not Bump.MAJOR]
-        settled = [_settled(each) for each in self.changes]
-        return min([*settled, *asked], key=_BUMPS.index, default=None) if asked else None
+        return min((_asked(each) for each in self.changes), key=_BUMPS.index, default=None)
 
     @property
     def actual(self) -> str:
@@ -86,9 +82,12 @@ class Comparison:
 _BUMPS: Final = tuple(Bump)
 
 
-def _settled(each: Change) -> Bump:
-    """What is unknown is known once rows were replayed: nothing of it breaks."""
-    return Bump.MINOR if each.bump is Bump.AUTHOR and each.needs_evidence and not each.unsettled else each.bump
+def _asked(each: Change) -> Bump:
+    """The bump a change asks for: what was unknown is known once rows were replayed."""
+    if each.breaks:
+        return Bump.MAJOR
+    settled = each.bump is Bump.AUTHOR and each.needs_evidence and not each.unsettled
+    return Bump.MINOR if settled else each.bump
 
 
 def compare(old: Policy, new: Policy, mode: Compatibility = Compatibility.BACKWARD) -> Comparison:

@@ -180,7 +180,7 @@ class Replay:
         names = [name for name in row.values if name not in named and name not in contract.positional]
         unknown = dict.fromkeys([*names, *[name for name in row.unknown if name not in named]], (0,))
         # A name that the record only counted has a value that nobody knows: it cannot be judged.
-        hidden = row.hidden | {named[name] for name in row.unknown if name in named}
+        hidden = frozenset(row.hidden) | {named[name] for name in row.unknown if name in named}
         rows = Rows(1, columns, _nowhere, unknown)
         verdict = self._mask(contract, hidden).judge_request(rows, caller="", now_seconds=row.seconds)
         return _judged(verdict, contract.compiled.mode(row.caller), "")

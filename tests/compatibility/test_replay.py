@@ -1,0 +1,151 @@
+"""Recorded rows under two contracts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sidecar.compatibility import Bump, Evidence, Outcome, compare, with_evidence
+from sidecar.compatibility.replay import Received, Replay
+
+from .desk import Keys, policy
+
+AGE: dict[str, Any] = {"type": "int", "max": 120}
+
+
+def replay(old: Keys, new: Keys, *rows: Received) -> Replay:
+    found = Replay(policy(old), policy(new))
+    for row in rows:
+        found.add(row)
+    return found
+
+
+def row(id: str = "p1", caller: str = "web", **values: Any) -> Received:  # noqa: A002
+    return Received(id=id, values=values, caller=caller, seconds=1.8e9)
+
+
+def ages(old: Keys, new: Keys, *rows: Received, **contract: Any) -> Replay:
+    return replay({"features": {"age": old}, **contract}, {"features": {"age": new}, **contract}, *rows)
+
+
+def test_which_rows_callers_codes_and_slices_change_verdict() -> None:
+    rows = [
+        Received(id=f"p{number}", values={"age": 90 + number}, caller="web" if number % 2 else "app",
+                 slices={"region": "north" if number < 15 else "south"})
+        for number in range(20)
+    ]  # fmt: skip
+    found = ages(AGE, {**AGE, "max": 100}, *rows)
+    assert (found.rows, found.calls, found.changed, found.refused) == (20, 20, 9, 9)
+    (moved,) = found.transitions.values()
+    assert (moved.side, moved.before, moved.after, moved.rows, moved.calls) == ("input", "ok", "rejected", 9, 9)
+    assert moved.codes == {"age.max": 9}
+    assert moved.callers == {"web": 5, "app": 4}
+    assert moved.slices == {"region=north": 4, "region=south": 5}
+    assert moved.examples == ["p11", "p12", "p13", "p14", "p15"]
+    assert (found.callers["web"].rows, found.callers["web"].changed) == (10, 5)
+    assert (found.slices["region=south"].rows, found.slices["region=south"].changed) == (5, 5)
+
+
+def test_rows_of_one_call_are_one_call() -> None:
+    rows = [Received(id="p1", row=at, values={"age": 110}) for at in range(3)]
+    (moved,) = ages(AGE, {**AGE, "max": 100}, *rows).transitions.values()
+    assert (moved.rows, moved.calls, moved.examples) == (3, 1, ["p1", "p1#1", "p1#2"])
+
+
+def test_what_observes_would_be_rejected_and_is_rejected_once_it_enforces() -> None:
+    old = {"features": {"age": AGE}, "mode": "observe"}
+    assert [*replay(old, {**old, "features": {"age": {**AGE, "max": 9}}}, row(age=50)).transitions] == [
+        ("input", "ok", "would be rejected")
+    ]
+    assert [*replay(old, {**old, "mode": "enforce"}, row(age=150)).transitions] == [
+        ("input", "would be rejected", "rejected")
+    ]
+
+
+def test_each_caller_has_its_own_mode() -> None:
+    old = {"features": {"age": AGE}, "mode": "observe"}
+    new = {**old, "mode": {"default": "observe", "callers": {"app": "enforce"}}}
+    found = replay(old, new, row(age=150), row(age=150, caller="app"))
+    (moved,) = found.transitions.values()
+    assert moved.callers == {"app": 1}
+
+
+def test_answers_are_judged_too() -> None:
+    old, new = ({"prediction": {"score": {"type": "float", "max": most}}} for most in (1, 0.5))
+    answered = Received(id="p1", values={}, prediction={"score": 0.7})
+    found = replay(old, new, answered, Received(id="p2", values={}))
+    assert [*found.transitions] == [("output", "ok", "rejected")]
+    assert found.evidence(frozenset({"prediction.score"}))["prediction.score"] == Evidence(2, 1, 1, ("p1",))
+
+
+def test_a_hidden_feature_is_not_judged_and_counted() -> None:
+    hidden = Received(id="p1", values={"age": "hash:…"}, hidden=frozenset({"age"}))
+    found = ages(AGE, {**AGE, "max": 9}, hidden, row(age=50))
+    assert found.hidden == {"age": 1}
+    assert found.changed == 1
+    assert found.evidence(frozenset({"age"}))["age"].rows == 1
+
+
+def test_a_name_whose_value_nobody_recorded_is_not_judged_where_it_became_a_feature() -> None:
+    carried = Received(id="p1", values={}, unknown=("age",))
+    assert replay({"unknown_features": "warn"}, {"features": {"age": AGE}}, carried).refused == 0
+    refused = replay({"unknown_features": "warn"}, {"unknown_features": "reject"}, carried)
+    assert [*refused.transitions] == [("input", "observed", "rejected")]
+    assert refused.evidence(frozenset({"unknown"}))["unknown"].refused == 1
+
+
+def test_a_repair_that_sets_another_value_touches_rows_without_a_new_verdict() -> None:
+    old, new = ({**AGE, "required": False, "default": value} for value in (3, 4))
+    found = ages(old, new, row(age=5), row("p2"))
+    assert found.changed == 0
+    assert found.evidence(frozenset({"age"}))["age"] == Evidence(2, 1, 0, ("p2",))
+
+
+def test_a_renamed_feature_in_its_place_is_the_same_column() -> None:
+    def contract(name: str, **more: Any) -> Any:
+        features = {name: {**AGE, **more}}
+        return policy({"features": features}, model={"protocol": "oip", "columns": {"input-0": [name]}})
+
+    found = Replay(contract("age"), contract("years", renamed_from="age"))
+    found.add(row(age=50))
+    assert found.changed == 0
+
+
+def test_the_undecidable_is_settled_by_rows() -> None:
+    def contract(pattern: str) -> Any:
+        return {"features": {"code": {"type": "string", "pattern": pattern}}}
+
+    def outcome(*codes: str) -> Outcome:
+        old, new = contract("[0-9]{5}"), contract("[0-9]{4,5}")
+        found = replay(old, new, *[row(code=code) for code in codes])
+        comparison = compare(policy(old), policy(new, version="1.1.0"))
+        return with_evidence(comparison, found.evidence(frozenset({"code"})), found.whole).outcome
+
+    assert outcome() is Outcome.EVIDENCE
+    assert outcome("12345", "1234") is Outcome.SAFE
+
+
+def test_what_was_unknown_asks_for_a_minor_bump_once_rows_have_told() -> None:
+    old, new = (
+        {"features": {"code": {"type": "string", "pattern": pattern}}} for pattern in ("[0-9]{5}", "[0-9]{4,5}")
+    )
+    found = replay(old, new, row(code="12345"))
+    proven = with_evidence(compare(policy(old), policy(new)), found.evidence(frozenset({"code"})), found.whole)
+    assert (proven.required, proven.advised) == (Bump.MINOR, "1.1.0")
+
+
+def test_rows_that_an_unknown_change_refuses_make_it_breaking() -> None:
+    old, new = ({"features": {"code": {"type": "string", "pattern": pattern}}} for pattern in ("[0-9]{5}", "[0-4]{5}"))
+    found = replay(old, new, row(code="12345"), row(code="11111"))
+    proven = with_evidence(
+        compare(policy(old), policy(new, version="1.1.0")), found.evidence(frozenset({"code"})), found.whole
+    )
+    assert proven.outcome is Outcome.BREAKING
+    assert proven.changes[0].evidence == Evidence(2, 1, 1, ("p1",))
+    assert proven.advised == "2.0.0"
+
+
+def test_a_rule_is_replayed_by_its_code() -> None:
+    features = {"features": {"age": AGE}}
+    old, new = ({**features, "rules": [{"id": "adult", "expect": f"age >= {low}"}]} for low in (18, 21))
+    found = replay(old, new, row(age=19), row("p2", age=30))
+    assert found.evidence(frozenset({"rule.adult"}))["rule.adult"] == Evidence(2, 1, 1, ("p1",))
