@@ -30,7 +30,7 @@ Row = Prediction | OutcomeRow | ShadowRow | ControlRow
 R = TypeVar("R", bound=msgspec.Struct)
 
 ROW_GROUP_ROWS: Final = 64 * 1024
-GROUP_BYTES: Final = 8 * 1024 * 1024  # of Arrow: some 13,000 rows
+GROUP_BYTES: Final = 4 * 1024 * 1024  # of Arrow: some 6,500 rows
 _TEXT, _WHOLE, _REAL, _TRUTH = pa.string(), pa.int64(), pa.float64(), pa.bool_()
 _TIME: Final = pa.timestamp("us", tz="UTC")
 

@@ -19,7 +19,7 @@ from ..journal.segment import list_streams
 
 STRIP_RECORDS: Final = 256
 STRIP_BYTES: Final = 4 * 1024 * 1024
-REMEMBERED_BYTES: Final = 32 * 1024 * 1024
+REMEMBERED_BYTES: Final = 24 * 1024 * 1024
 EMPTY_SECONDS: Final = 0.02  # for so long, "nothing there yet" is not asked again
 _DECODED_PER_BYTE: Final = 8  # measured: 510 bytes of an exchange's facts are 4,100 as a record
 
