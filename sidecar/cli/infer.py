@@ -5,13 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import RuntimeSetupError
+from .infer_written import (
+    add_naming,
+    add_output,
+    check_written,
+    policy_name_of,
+    put,
+    refuse_to_overwrite,
+    verify,
+)
 from .recorded import add_source, add_times
 
 if TYPE_CHECKING:
@@ -51,8 +59,12 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     add_times(parser)
     add_naming(parser)
     forms = ("csv", "jsonl", "json", "parquet", "mlflow", "oip", "tfserving", "openapi", "jsonschema")
-    parser.add_argument("--as", dest="form", choices=forms, default="", help="what DATA is, where its name does not say")
-    parser.add_argument("--encoding", default="", metavar="NAME", help="of text; default: by byte order mark, else UTF-8")
+    parser.add_argument(
+        "--as", dest="form", choices=forms, default="", help="what DATA is, where its name does not say"
+    )
+    parser.add_argument(
+        "--encoding", default="", metavar="NAME", help="of text; default: by byte order mark, else UTF-8"
+    )
     parser.add_argument("--delimiter", default="", metavar="SIGN", help="of CSV; default: the one that fits")
     parser.add_argument("--columns", default="", metavar="A,B,C", help="names of columns, for data without them")
     for flag, text in (
@@ -61,32 +73,18 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
         ("--ignore", "leave this column out: the model does not get it"),
     ):
         parser.add_argument(flag, action="append", default=[], metavar="NAME", help=f"{text} (repeatable)")
-    parser.add_argument("--baseline", type=Path, metavar="FILE", help="the counts; default: baselines/NAME.json beside -o")
+    parser.add_argument(
+        "--baseline", type=Path, metavar="FILE", help="the counts; default: baselines/NAME.json beside -o"
+    )
     parser.add_argument("--no-baseline", action="store_true", help="write no counts")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="the policy, or the guesses")
     add_output(parser)
     parser.set_defaults(run=run)
 
 
-def add_naming(parser: argparse.ArgumentParser) -> None:
-    """What a person says of the model; the same for `init`."""
-    parser.add_argument("--upstream", default="", metavar="URL", help="ask this model server what it serves")
-    parser.add_argument("--model", default="", metavar="NAME", help="the model's name")
-    parser.add_argument("--protocol", choices=("oip", "tfserving", "json", "opaque"), default="", help="how it is asked")
-    parser.add_argument("--path", default="", metavar="PATH", help="of plain JSON: the path that is asked")
-    parser.add_argument("--rows", default="", metavar="POINTER", help="of plain JSON: where the rows are, like /instances")
-    parser.add_argument("--name", default="", metavar="NAME", help="the policy's name")
-
-
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """Where it is written; nothing is overwritten unasked."""
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there instead of stdout")
-    parser.add_argument("--force", action="store_true", help="overwrite what is there")
-
-
 def run(args: argparse.Namespace) -> int:
     """Infer, verify, write. A `SidecarError` is 2."""
-    from ..inference import Draft, baseline_of, guess_table, policy_text
+    from ..inference import Draft, baseline_of, policy_text
     from ..inference.models import model_lines, stated
     from .infer_model import ask_model
 
@@ -143,9 +141,7 @@ def _read(
     if path is None or (path.is_dir() and not (path / "MLmodel").exists()):
         return _recorded(args, asked, roles)
     delimiter = "\t" if args.delimiter == "\\t" else args.delimiter
-    given = open_given(
-        path, form=args.form, encoding=args.encoding, delimiter=delimiter, columns=_names(args.columns)
-    )
+    given = open_given(path, form=args.form, encoding=args.encoding, delimiter=delimiter, columns=_names(args.columns))
     if given.signature is not None:
         return None, Table(0), asked, given.signature, None, given.name
     profile = Profile(lexical=given.lexical)
@@ -165,7 +161,6 @@ def _recorded(
     args: argparse.Namespace, asked: Asked, roles: Roles
 ) -> tuple[Profile, Table, Asked, Signature, None, str]:
     from ..inference import Profile, Roles, guess_table
-    from ..inference.models import stated
     from ..inference.signature import Signature
     from .infer_recorded import Learnt, asked_of
 
@@ -212,44 +207,16 @@ def _known(roles: Roles, profile: Profile) -> None:
     for name in sorted(roles.predictions | roles.keys | roles.ignored):
         if name not in profile.columns:
             near = nearest(name, [each for each in profile.columns if each])
-            hint = f"; did you mean {near!r}?" if near else f"; there are: {', '.join(map(repr, list(profile.columns)[:20]))}"
+            hint = (
+                f"; did you mean {near!r}?"
+                if near
+                else f"; there are: {', '.join(map(repr, list(profile.columns)[:20]))}"
+            )
             raise RuntimeSetupError(f"there is no column {name!r}{hint}")
 
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",")] if text else []
-
-
-def verify(table: Table, chunks: Iterable[Chunk], *, lexical: bool) -> None:
-    """Judge the data by what was inferred from it. A row that is refused is a fault of ours, and said."""
-    from ..inference import Draft, policy_text
-    from ..inference.profile import table_of
-    from ..rows import Rows
-
-    text = policy_text(Draft("p", [], ["protocol: tfserving"], table.features, table.predictions))
-    contract = check_written(text)
-    now_seconds = time.time()
-    for chunk in chunks:
-        columns = table_of(chunk, table.types, lexical=lexical)
-        rows = Rows(len(chunk), columns, lambda feature, row: "")
-        asked = contract.judge_request(rows, caller="", now_seconds=now_seconds)
-        answered = contract.judge_reply(rows, sent_rows=len(chunk), caller="", now_seconds=now_seconds)
-        for verdict in (asked, answered):
-            if verdict.would not in ("ok", "repaired"):
-                codes = ", ".join(verdict.codes)
-                raise RuntimeSetupError(f"the inferred policy would refuse its own data ({codes}): please report this")
-
-
-def check_written(text: str) -> Any:
-    """The compiled contract of a policy that was just written. RuntimeSetupError when it is not valid: a fault of ours."""
-    from ..contract import compile_contract
-    from ..policy import load
-
-    loaded = load([Path("-")], stdin=text.encode)
-    if loaded.errors or not loaded.policies:
-        told = "; ".join(f"line {each.line}: {each.message}" for each in loaded.findings if each.severity == "error")
-        raise RuntimeSetupError(f"the policy could not be written ({told}): please report this")
-    return compile_contract(loaded.policies[0].contract)[0]
 
 
 def _fitting(asked: Asked, names: Sequence[str]) -> Asked:
@@ -276,19 +243,6 @@ def _plain(asked: Asked) -> Asked:
 def _only_columns(asked: Asked, signature: Signature) -> Asked:
     """A signature's own columns go with its own features alone."""
     return asked if asked.protocol == signature.protocol else _plain(asked)
-
-
-def policy_name_of(args: argparse.Namespace, source: str, model: str) -> str:
-    """--name, the output's name, the model's, the data's."""
-    from ..inference.draft import policy_name
-
-    if args.name:
-        if policy_name(args.name) != args.name:
-            raise RuntimeSetupError(f"--name {args.name!r}: letters, digits, - _ . alone, at most 100")
-        return str(args.name)
-    if args.output is not None:
-        return policy_name(args.output.name.split(".")[0])
-    return policy_name(model or (Path(source).name.split(".")[0] if "://" not in source else ""))
 
 
 def _baseline_place(args: argparse.Namespace, name: str) -> Path | None:
@@ -321,32 +275,19 @@ def _opening(table: Table, faults: Faults | None, source: str, created: str, fro
 
 def _as_json(text: str, guesses: Sequence[Any], table: Table, faults: Faults | None) -> str:
     columns: list[Mapping[str, Any]] = [
-        {"name": each.name, "type": each.type, "keys": dict(each.keys), "seen": list(each.comments), "look": list(each.looks)}
+        {
+            "name": each.name,
+            "type": each.type,
+            "keys": dict(each.keys),
+            "seen": list(each.comments),
+            "look": list(each.looks),
+        }
         for each in guesses
     ]
     document = {"rows": table.rows, "columns": columns, "left_out": dict(table.left_out or {}), "policy": text}
     if faults is not None:
         document["faults"] = {"total": faults.total, "first": faults.first}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-
-
-def refuse_to_overwrite(places: Sequence[Path | None], force: bool) -> None:
-    """RuntimeSetupError where something is already there."""
-    for place in places:
-        if place is not None and place.exists() and not force:
-            raise RuntimeSetupError(f"{place}: is there already; --force overwrites it")
-
-
-def put(text: str, output: Path | None) -> None:
-    """To a file, its folder made, or to stdout."""
-    if output is None:
-        sys.stdout.write(text)
-        return
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RuntimeSetupError(f"cannot write {output}: {error.strerror}") from None
 
 
 def _talk(output: Path | None, place: Path | None, table: Table, faults: Faults | None, from_rows: bool) -> None:

@@ -44,7 +44,9 @@ def ask_model(url: str, model: str) -> Signature:
             except httpx.TimeoutException:
                 raise RuntimeSetupError(f"{url}: no answer to GET {path} in {TIMEOUT_SECONDS:.0f} s") from None
             except httpx.HTTPError as error:
-                raise RuntimeSetupError(f"{url}: {str(error) or type(error).__name__}; is the server running?") from None
+                raise RuntimeSetupError(
+                    f"{url}: {str(error) or type(error).__name__}; is the server running?"
+                ) from None
             try:
                 return answer.status_code, json.loads(content)
             except (ValueError, RecursionError):

@@ -71,8 +71,8 @@ class Learnt:
             return f"all {self.skipped} rows recorded were refused or failed: nothing to learn from"
         if self._unread:
             return (
-                f"{self._unread} predictions were recorded without a policy that says how to read them, so their values "
-                "were not kept; write one with `sidecar init --upstream URL`, serve it in observe mode, infer again"
+                f"{self._unread} predictions were recorded without a policy that says how to read them, so their "
+                "values were not kept; write one with `sidecar init --upstream URL`, serve it, infer again"
             )
         return "no prediction was recorded there" + (" in this time" if self._since or self._until else "")
 

@@ -41,7 +41,9 @@ def encoding_of(data: BinaryIO, given: str) -> str:
         try:
             "".encode(given)
         except LookupError:
-            raise RuntimeSetupError(f"--encoding {given}: there is no such encoding; utf-8, latin-1, cp1252, …") from None
+            raise RuntimeSetupError(
+                f"--encoding {given}: there is no such encoding; utf-8, latin-1, cp1252, …"
+            ) from None
         return given
     begin = _peek(data, 4)
     return next((encoding for mark, encoding in _BOMS if begin.startswith(mark)), "utf-8")
@@ -104,7 +106,9 @@ def delimiter_of(sample: str) -> str:
     best, most = ",", 1.0
     for sign in _DELIMITERS:
         try:
-            lines = [len(cells) for cells in islice(csv.reader(io.StringIO(sample, newline=""), delimiter=sign), 50) if cells]
+            lines = [
+                len(cells) for cells in islice(csv.reader(io.StringIO(sample, newline=""), delimiter=sign), 50) if cells
+            ]
         except csv.Error:
             continue
         if not lines:

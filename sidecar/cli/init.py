@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any, Final
 
-from .infer import DONE, add_naming, add_output, check_written, policy_name_of, put, refuse_to_overwrite
+from .infer_written import add_naming, add_output, check_written, policy_name_of, put, refuse_to_overwrite
 
 EPILOG: Final = """examples:
   sidecar init -o policy.yaml                                        a skeleton to be completed
@@ -19,6 +19,8 @@ Next: serve it with --policy, send traffic, then `sidecar infer` ranges from wha
 
 exit codes: 0 done, 2 could not ask or write
 """
+
+DONE: Final = 0
 
 _MATRIX: Final = "columns: {input-0: [age, income]}"
 _HINTS: Final = (
@@ -60,7 +62,11 @@ def run(args: argparse.Namespace) -> int:
         asked = Asked(args.protocol, args.model, args.path, args.rows)
     draft = Draft(
         name=policy_name_of(args, "my-model", asked.model),
-        opening=[*(f"From what {args.upstream} says of itself." for _ in [0] if args.upstream), *signature.notes, *_HINTS],
+        opening=[
+            *(f"From what {args.upstream} says of itself." for _ in [0] if args.upstream),
+            *signature.notes,
+            *_HINTS,
+        ],
         model=model_lines(asked, signature.features, signature.predictions),
         features=signature.features,
         predictions=signature.predictions,

@@ -22,6 +22,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Any, Final
 
 from .guesses import Table
@@ -130,7 +131,7 @@ def _bins(spread: Sequence[Bucket], low: Any, high: Any) -> tuple[list[float], l
     if len(spread) == 1:
         return [float(low), float(high)], [spread[0].rows]
     if len(spread) <= _OWN_BIN and all(bucket.low == bucket.high for bucket in spread):
-        middles = [one.high / 2 + other.low / 2 for one, other in zip(spread, spread[1:], strict=False)]
+        middles = [one.high / 2 + other.low / 2 for one, other in pairwise(spread)]
         if sorted(set(middles)) == middles:
             return [float(low), *middles, float(high)], [bucket.rows for bucket in spread]
     total = sum(bucket.rows for bucket in spread)

@@ -1,4 +1,4 @@
-"""A profile → what each column may hold. Conservative: whatever was seen is accepted, and every guess says what it was."""
+"""A profile → what each column may hold. Conservative: what was seen is accepted, and each guess says what it was."""
 
 from __future__ import annotations
 

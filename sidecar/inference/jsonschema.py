@@ -65,7 +65,11 @@ def _field(name: str, schema: Schema, required: bool) -> Guess:
     elif type_ in ("int", "float"):
         for word, key in _BOUNDS.items():
             value = schema.get(word)
-            if isinstance(value, int | float) and type(value) is not bool and (spelled := spelled_number(value)) is not None:
+            if (
+                isinstance(value, int | float)
+                and type(value) is not bool
+                and (spelled := spelled_number(value)) is not None
+            ):
                 keys[key] = spelled
         if not _possible(keys, whole=type_ == "int"):
             keys.clear()
@@ -80,7 +84,9 @@ def _field(name: str, schema: Schema, required: bool) -> Guess:
             type_, keys = "timestamp", {}
     elif stated == "array":
         items = schema.get("items")
-        element = _TYPES.get(items["type"]) if isinstance(items, Mapping) and isinstance(items.get("type"), str) else None
+        element = (
+            _TYPES.get(items["type"]) if isinstance(items, Mapping) and isinstance(items.get("type"), str) else None
+        )
         if element is not None:
             type_ = f"{element}[]"
     if nullable:
@@ -143,7 +149,9 @@ def _route(path: str, body: Schema, root: Any) -> Signature | None:
     note = f"From /openapi.json: POST {shown(path, 100)}"
     if body.get("type") == "array":
         try:
-            return Signature(from_json_schema(body, root), protocol="json", path=path, notes=(f"{note} with a list of rows.",))
+            return Signature(
+                from_json_schema(body, root), protocol="json", path=path, notes=(f"{note} with a list of rows.",)
+            )
         except ValueError:
             return None
     properties = body.get("properties")
@@ -158,5 +166,9 @@ def _route(path: str, body: Schema, root: Any) -> Signature | None:
                 told = f"{note} with rows as lists under {pointer}: name their positions in `columns: […]`."
                 return Signature(protocol="json", path=path, rows=pointer, notes=(told,))
             rows = from_json_schema(schema, root)
-            return Signature(rows, protocol="json", path=path, rows=pointer, notes=(f"{note} with rows under {pointer}.",))
-    return Signature(from_json_schema(body, root), protocol="json", path=path, notes=(f"{note} with one row a request.",))
+            return Signature(
+                rows, protocol="json", path=path, rows=pointer, notes=(f"{note} with rows under {pointer}.",)
+            )
+    return Signature(
+        from_json_schema(body, root), protocol="json", path=path, notes=(f"{note} with one row a request.",)
+    )

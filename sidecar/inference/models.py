@@ -21,7 +21,9 @@ class Asked:
     upstream: str = ""
     columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
     answers: str = ""  # JSON Pointer to the predictions
-    outputs: Mapping[str, str] = field(default_factory=dict)  # prediction → output, as `predictions:` of OIP or JSON says
+    outputs: Mapping[str, str] = field(
+        default_factory=dict
+    )  # prediction → output, as `predictions:` of OIP or JSON says
     positions: Sequence[str] = ()  # features in the positions of a row, for rows that are lists
 
 
@@ -51,7 +53,9 @@ def _oip(asked: Asked, features: Sequence[Guess]) -> list[str]:
     lines = ["protocol: oip"]
     if not columns and features and not asked.positions and all(_one_number(guess) for guess in features):
         columns = {"input-0": [guess.name for guess in features]}
-        lines += comment("one matrix, as scikit-learn on MLServer takes it; take `columns` out if each feature is a tensor", 0)
+        lines += comment(
+            "one matrix, as scikit-learn on MLServer takes it; take `columns` out if each feature is a tensor", 0
+        )
     elif not columns:
         lines += comment("each feature is a tensor of its name; for one matrix: columns: {input-0: [name, …]}", 0)
     if columns:
@@ -83,7 +87,9 @@ def _json(asked: Asked, predictions: Sequence[Guess]) -> list[str]:
     if asked.rows:
         lines.append(f"rows: {text(asked.rows)}")
     elif not asked.protocol:
-        lines.append("# rows: /instances        JSON Pointer to the rows; without it the body itself is the row, or the list")
+        lines.append(
+            "# rows: /instances        JSON Pointer to the rows; without it the body itself is the row, or the list"
+        )
     if asked.positions:
         lines.append(f"columns: {listed([quote(name) for name in asked.positions])}")
     if asked.outputs:

@@ -15,7 +15,8 @@ Number: TypeAlias = int | float
 EXACT_DISTINCT: Final = 4096
 # What systems write where a number is not known. They stay apart until all others are known.
 SENTINELS: Final[frozenset[Number]] = frozenset(
-    {sign * (10**digits - 1) for digits in range(3, 13) for sign in (1, -1)} | {-(2**31), 2**31 - 1, -(10**9), 10**10 - 1}
+    {sign * (10**digits - 1) for digits in range(3, 13) for sign in (1, -1)}
+    | {-(2**31), 2**31 - 1, -(10**9), 10**10 - 1}
 )
 _LARGEST: Final = 1.7976931348623157e308
 

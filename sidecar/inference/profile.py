@@ -181,7 +181,9 @@ class Profile:
             column = self.columns.get(name)
             if column is None:
                 if len(self.columns) >= _MOST_COLUMNS:
-                    raise ValueError(f"there are more than {_MOST_COLUMNS} columns; are the rows maps of values by key?")
+                    raise ValueError(
+                        f"there are more than {_MOST_COLUMNS} columns; are the rows maps of values by key?"
+                    )
                 column = self.columns[name] = Column(name, self.lexical)
             column.add([value for row in rows if (value := row.get(name, MISSING)) is not MISSING])
 
@@ -210,7 +212,9 @@ def table_of(rows: Sequence[Mapping[str, Any]], types: Mapping[str, str], *, lex
     columns: dict[str, list[Value]] = {}
     for name, type_ in types.items():
         column = [row.get(name, MISSING) for row in rows]
-        columns[name] = [read_cell(cell, type_) if type(cell) is str else cell for cell in column] if lexical else column
+        columns[name] = (
+            [read_cell(cell, type_) if type(cell) is str else cell for cell in column] if lexical else column
+        )
     return columns
 
 

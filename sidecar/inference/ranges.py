@@ -1,4 +1,4 @@
-"""Numbers seen → bounds that the data keeps and that leave room: quantiles with a margin, sign and shares recognised."""
+"""Numbers seen → bounds that leave room: quantiles with a margin, sign and shares recognised."""
 
 from __future__ import annotations
 

@@ -35,7 +35,9 @@ class Signature:
     notes: tuple[str, ...] = ()
 
 
-def field_guess(name: str, type_: str, said: str, keys: Mapping[str, str] | None = None, *, required: bool = True) -> Guess:
+def field_guess(
+    name: str, type_: str, said: str, keys: Mapping[str, str] | None = None, *, required: bool = True
+) -> Guess:
     """A feature of which only the type is known."""
     own = {"type": spelled_type(type_), **(keys or {})}
     if not required:
@@ -70,10 +72,10 @@ def from_oip(document: Any) -> Signature:
         notes.append("The server states no output tensors: predictions are not checked yet.")
     versions = document.get("versions")
     if isinstance(versions, list) and versions and all(isinstance(each, str) for each in versions):
-        notes.append(f"The server states version {', '.join(shown(each) for each in versions[:5])}; pin it with `version:`.")
-    return Signature(
-        tuple(features), tuple(predictions), "oip", document["name"], columns=columns, notes=tuple(notes)
-    )
+        notes.append(
+            f"The server states version {', '.join(shown(each) for each in versions[:5])}; pin it with `version:`."
+        )
+    return Signature(tuple(features), tuple(predictions), "oip", document["name"], columns=columns, notes=tuple(notes))
 
 
 def _tensors(value: Any) -> list[Mapping[str, Any]]:
@@ -128,7 +130,9 @@ def _input(tensor: Mapping[str, Any], columns: dict[str, list[str]], taken: set[
     if width > 1 and type_ != "json":
         names = [_free(f"x{index}" if alone else f"{name}_{index}", taken) for index in range(width)]
         columns[name] = names
-        return [field_guess(each, type_, f"column {index} of {_stated(tensor)}", keys) for index, each in enumerate(names)]
+        return [
+            field_guess(each, type_, f"column {index} of {_stated(tensor)}", keys) for index, each in enumerate(names)
+        ]
     return [field_guess(name, *_vector(type_, keys, (_shape(tensor) or [])[1:], said))]
 
 
@@ -148,14 +152,20 @@ def _vector(type_: str, keys: dict[str, str], inner: list[int], said: str) -> tu
 
 def _output(tensor: Mapping[str, Any]) -> Guess:
     type_, _ = _oip_type(tensor.get("datatype"))
-    return field_guess(tensor["name"], *_vector(type_, {}, (_shape(tensor) or [])[1:], f"the server states {_stated(tensor)}")).as_prediction()
+    return field_guess(
+        tensor["name"], *_vector(type_, {}, (_shape(tensor) or [])[1:], f"the server states {_stated(tensor)}")
+    ).as_prediction()
 
 
 # -- TensorFlow Serving: GET /v1/models/NAME/metadata
 
-_DT: Final = {"DT_FLOAT": "float", "DT_DOUBLE": "float", "DT_HALF": "float", "DT_BFLOAT16": "float", "DT_BOOL": "bool"} | {
-    "DT_STRING": "string"
-}
+_DT: Final = {
+    "DT_FLOAT": "float",
+    "DT_DOUBLE": "float",
+    "DT_HALF": "float",
+    "DT_BFLOAT16": "float",
+    "DT_BOOL": "bool",
+} | {"DT_STRING": "string"}
 
 
 def from_tfserving(document: Any) -> Signature:
@@ -236,8 +246,9 @@ def _mlflow_side(value: Any, what: str) -> tuple[list[Guess], list[str]]:
     guesses: dict[str, Guess] = {}
     for position, each in enumerate(value[:MOST_FIELDS]):
         if isinstance(each, Mapping):
-            name = each.get("name")
-            name = name if _usable(name) else f"{what}-{position}" if len(value) > 1 else what
+            given = each.get("name")
+            name = f"{what}-{position}" if len(value) > 1 else what
+            name = str(given) if _usable(given) else name
             guesses.setdefault(name, _mlflow_field(name, each))
     unnamed = any(isinstance(each, Mapping) and not each.get("name") for each in value)
     return list(guesses.values()), [f"The signature does not name its {what}s: rename them."] if unnamed else []

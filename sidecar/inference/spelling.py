@@ -75,7 +75,9 @@ def comment(sentence: str, indent: int) -> list[str]:
     """A comment of as many lines as it needs; nothing in it can end it."""
     safe = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in sentence)
     margin = " " * indent + "# "
-    return textwrap.wrap(safe, LINE_LENGTH, initial_indent=margin, subsequent_indent=f"{margin}  ", break_on_hyphens=False)
+    return textwrap.wrap(
+        safe, LINE_LENGTH, initial_indent=margin, subsequent_indent=f"{margin}  ", break_on_hyphens=False
+    )
 
 
 def shown(value: object, limit: int = 40) -> str:

@@ -59,11 +59,15 @@ TRUTHS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "Fals
 # Days that systems write where there is none.
 NO_DAY: Final = frozenset({"1970-01-01", "1900-01-01", "0001-01-01", "9999-12-31", "01/01/1970", "01/01/1900"})
 
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]+)?|-?(\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+_NUMBER: Final = re.compile(
+    r"-?(?:0|[1-9][0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]+)?|-?(\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII
+)
 _LED: Final = re.compile(r"0[0-9]+", re.ASCII)
 _CLOCK: Final = r"[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
 _ZONE: Final = r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
-_STAMP: Final = re.compile(rf"([0-9]{{4}})-[0-9]{{2}}-[0-9]{{2}}[Tt ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,9}})?{_ZONE}")
+_STAMP: Final = re.compile(
+    rf"([0-9]{{4}})-[0-9]{{2}}-[0-9]{{2}}[Tt ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,9}})?{_ZONE}"
+)
 _DATES: Final = tuple(
     (form, re.compile(pattern), pattern.replace("(", "(?:").replace("(?:?:", "(?:"))
     for form, pattern in (

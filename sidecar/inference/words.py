@@ -121,12 +121,21 @@ def _plain(column: Column, words: Words, count: int, *, key: bool) -> None:
     elif distinct == 1 and tally.counts is not None:
         words.said.append(f"constant: always {shown(next(v for v in tally.counts if v not in words.sentinels))}")
         words.looks.append("constant")
-    elif distinct <= MOST_CATEGORIES and not texts.looks[Look.COMMA] and count >= ROWS_PER_CATEGORY * distinct and texts.longest <= LONGEST_CATEGORY:
+    elif (
+        distinct <= MOST_CATEGORIES
+        and not texts.looks[Look.COMMA]
+        and count >= ROWS_PER_CATEGORY * distinct
+        and texts.longest <= LONGEST_CATEGORY
+    ):
         _category(column, words, count)
     elif texts.letters >= _FREE_TEXT * tally.total and texts.with_spaces > count / 2:
         words.said.append(f"free text, {texts.shortest} to {texts.longest} characters")
     else:
-        why = "too many to list" if distinct > MOST_CATEGORIES else f"not listed: fewer than {ROWS_PER_CATEGORY} rows each"
+        why = (
+            "too many to list"
+            if distinct > MOST_CATEGORIES
+            else f"not listed: fewer than {ROWS_PER_CATEGORY} rows each"
+        )
         words.said.append(f"{about(tally.counts is None)}{distinct} distinct values, {why}")
 
 

@@ -1,4 +1,4 @@
-"""`sidecar infer`, as its users meet it: data in, a policy that passes `check`, accepts the data, refuses corruptions."""
+"""`sidecar infer`, as its users meet it: a policy that passes `check`, accepts the data, refuses corruptions."""
 
 from __future__ import annotations
 
@@ -193,13 +193,14 @@ class TestShippedDataSets:
         assert [len(names) for names in policy.model.wire.columns.values()] == [4]  # type: ignore[union-attr]
 
 
-class TestOtherForms:
-    ROWS = [{"age": 30 + index % 40, "job": ["clerk", "smith"][index % 2], "score": index / 100} for index in range(100)]
+ROWS = [{"age": 30 + index % 40, "job": ["clerk", "smith"][index % 2], "score": index / 100} for index in range(100)]
 
+
+class TestOtherForms:
     def test_one_object_a_line_a_list_and_parquet_say_the_same(self, tmp_path: Path) -> None:
-        (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in self.ROWS))
-        (tmp_path / "rows.json").write_text(json.dumps(self.ROWS))
-        pq.write_table(pa.Table.from_pylist(self.ROWS), tmp_path / "rows.parquet")
+        (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in ROWS))
+        (tmp_path / "rows.json").write_text(json.dumps(ROWS))
+        pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / "rows.parquet")
         made = [
             infer(tmp_path / f"rows.{form}", output=tmp_path / f"{form}.yaml").contract
             for form in ("jsonl", "json", "parquet")
@@ -231,9 +232,14 @@ class TestOtherForms:
         model = tmp_path / "model"
         model.mkdir()
         columns = [{"type": "long", "name": "age", "required": True}, {"type": "double", "name": "income"}]
-        (model / "MLmodel").write_text(f"artifact_path: model\nsignature:\n  inputs: '{json.dumps(columns)}'\n  outputs: null\n")
+        (model / "MLmodel").write_text(
+            f"artifact_path: model\nsignature:\n  inputs: '{json.dumps(columns)}'\n  outputs: null\n"
+        )
         policy = infer(model, "--name", "credit", output=tmp_path / "p.yaml")
-        assert [(name, each.type) for name, each in policy.contract.features.items()] == [("age", "int"), ("income", "float")]
+        assert [(name, each.type) for name, each in policy.contract.features.items()] == [
+            ("age", "int"),
+            ("income", "float"),
+        ]
         assert codes(policy, age=1.5, income=2.0) == {"age.type"}
         assert "the signature says long" in (tmp_path / "p.yaml").read_text()
 
@@ -246,7 +252,7 @@ class TestOtherForms:
         assert codes(infer(tmp_path / "s.json", output=tmp_path / "s.yaml"), age=121) == {"age.max"}
 
     def test_the_guesses_as_json(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        (tmp_path / "rows.json").write_text(json.dumps(self.ROWS))
+        (tmp_path / "rows.json").write_text(json.dumps(ROWS))
         assert main(["infer", str(tmp_path / "rows.json"), "--format", "json"]) == 0
         answer = json.loads(capsys.readouterr().out)
         assert answer["rows"] == 100

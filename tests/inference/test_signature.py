@@ -158,7 +158,10 @@ class TestJsonSchema:
 
     def test_rows_under_a_key(self) -> None:
         document: dict[str, Any] = json.loads(json.dumps(FASTAPI))
-        batch = {"type": "object", "properties": {"rows": {"type": "array", "items": {"$ref": "#/components/schemas/Row"}}}}
+        batch = {
+            "type": "object",
+            "properties": {"rows": {"type": "array", "items": {"$ref": "#/components/schemas/Row"}}},
+        }
         document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"] = batch
         assert written(from_openapi(document)).model.wire.rows == "/rows"
 
@@ -187,7 +190,9 @@ def test_whatever_a_server_says_is_a_policy_or_a_sentence(document: Any, reader:
     except ValueError as error:
         assert str(error)
     else:
-        loaded(policy_text(Draft("p", signature.notes, ["protocol: tfserving"], signature.features, signature.predictions)))
+        loaded(
+            policy_text(Draft("p", signature.notes, ["protocol: tfserving"], signature.features, signature.predictions))
+        )
 
 
 @settings(max_examples=200, deadline=None)
@@ -198,7 +203,14 @@ def test_whatever_a_schema_says_is_a_policy(properties: dict[str, Any], required
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.fixed_dictionaries({"name": st.text(max_size=5), "datatype": JSON, "shape": st.lists(st.integers(-2, 600), max_size=4)}), max_size=4))
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"name": st.text(max_size=5), "datatype": JSON, "shape": st.lists(st.integers(-2, 600), max_size=4)}
+        ),
+        max_size=4,
+    )
+)
 def test_whatever_tensors_are_called(tensors: list[dict[str, Any]]) -> None:
     signature = from_oip({"name": "m", "inputs": tensors, "outputs": tensors})
     lines = model_lines(stated(signature, Asked()), signature.features, signature.predictions)
