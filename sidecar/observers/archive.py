@@ -6,7 +6,6 @@ import asyncio
 import secrets
 import time
 from collections.abc import Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -34,11 +33,11 @@ from ..predictions import (
     unix_ns_of,
 )
 from .base import Context
+from .keeping import Keeping
 
 CHUNK_ROWS: Final = 500  # rows become Arrow columns in chunks: a tenth of the memory, milliseconds each
 COMMIT_ROWS: Final = 100_000
 COMMIT_BYTES: Final = 32 * 1024 * 1024
-_UNREMARKABLE: Final = frozenset({"ok", ""})
 
 
 class Archive:
@@ -55,6 +54,7 @@ class Archive:
             raise RuntimeSetupError("archive: there is no `archive:` section; give `to:`, a folder")
         self.commit_seconds: float = section.every
         self._context = context
+        self._keeping = Keeping(context.book, context.secret)
         self._section = section
         try:
             self._root = folder_of(context.data, section.to)
@@ -139,9 +139,8 @@ class Archive:
             exchange = exchange_of(read)
             guard = self._guard(exchange.policy_digest) if exchange is not None else None
             found = rows_of(read, guard, key=secret)
-            share = guard.recording.sample if guard is not None else 1.0
-            if share < 1.0:
-                found = [row for row in found if kept(row, share, secret)]
+            if guard is not None and guard.recording.sample < 1.0:
+                found = [row for row in found if self._keeping.keeps(row, guard)]
             return [("predictions", row) for row in found]
         if read.kind == Kind.FEEDBACK:
             outcome = outcome_of(read, key=secret)
@@ -228,18 +227,6 @@ class Archive:
             if rows:
                 parts[partition].groups.add(rows)
         self.store.commit(parts, spans, until, opened)
-
-
-def kept(row: Prediction, share: float, secret: bytes) -> bool:
-    """Whether `capture.sample` keeps a row; its weight says how many rows it stands for. All rows of one call share one
-    flip, and whatever was refused, changed, withheld or failed is always kept."""
-    if row.verdict not in _UNREMARKABLE or not row.exposed or not 200 <= row.status < 300:
-        return True
-    digest = blake2b(row.prediction_id.encode(), digest_size=8, key=secret[:64], person=b"sidecar-capture").digest()
-    if int.from_bytes(digest, "big") >= share * 2**64:
-        return False
-    row.weight = 1 / share
-    return True
 
 
 def archiver_name(data: Path, replica: str) -> str:

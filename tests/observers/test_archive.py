@@ -14,7 +14,8 @@ from sidecar.archive.layout import MOST_MODELS, OTHER, folder_of, safe
 from sidecar.archive.tables import ROW_TYPES, read_parquet, schema_of
 from sidecar.errors import RuntimeSetupError
 from sidecar.exchange import Kind, encode
-from sidecar.observers.archive import MEMBER, Archive, kept
+from sidecar.observers.archive import MEMBER, Archive
+from sidecar.observers.keeping import kept
 from sidecar.policy.platform import Archive as ArchiveSection
 from sidecar.predictions import Prediction
 from tests.archive.desk import SECRET, Desk, archived, archiver, counted, lying_about, named
