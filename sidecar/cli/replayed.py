@@ -7,7 +7,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,6 @@ from ..compatibility.replay import Received
 from ..errors import RuntimeSetupError
 from ..policy import Policy
 from ..predictions import restored, to_record, unix_ns_of
-from ..predictions.condition import compile_condition
 from ..rows import MISSING
 from .recorded import Recorded, open_recorded, times
 
@@ -30,7 +29,6 @@ def recorded_rows(args: argparse.Namespace, old: Policy, new: Policy) -> Iterato
     """Rows that a gateway judged by a policy of one of these names, as they were received."""
     since, until = times(args)
     recorded = open_recorded(args)
-    slices = slices_of(new)
     for row in recorded.source.predictions(since_ns=since, until_ns=until):
         if row.policy.name not in (old.name, new.name):
             continue
@@ -38,7 +36,7 @@ def recorded_rows(args: argparse.Namespace, old: Policy, new: Policy) -> Iterato
             yield row.unread
             continue
         record = to_record(row)
-        yield received(record, slices, _hidden(recorded, row.policy.digest))
+        yield received(record, _hidden(recorded, row.policy.digest))
 
 
 def _hidden(recorded: Recorded, digest: str) -> frozenset[str]:
@@ -52,7 +50,7 @@ def file_rows(path: Path, old: Policy, new: Policy) -> Iterator[Found]:
 
     RuntimeSetupError for a file that cannot be read, and for a line that is no object.
     """
-    slices, hidden = slices_of(new), hidden_by(old)
+    hidden = hidden_by(old)
     try:
         lines = sys.stdin if str(path) == "-" else path.open(encoding="utf-8")
     except OSError as error:
@@ -70,7 +68,7 @@ def file_rows(path: Path, old: Policy, new: Policy) -> Iterator[Found]:
             name = record.get("policy")
             if isinstance(name, dict) and name.get("name") not in (None, "", old.name, new.name):
                 continue
-            yield _of_line(record, number, slices, hidden)
+            yield _of_line(record, number, hidden)
 
 
 def hidden_by(policy: Policy) -> frozenset[str]:
@@ -80,24 +78,16 @@ def hidden_by(policy: Policy) -> frozenset[str]:
     return frozenset(personal | policy.capture.hide.keys())
 
 
-def _of_line(
-    record: dict[str, Any], number: int, slices: Mapping[str, Callable[[Any], str | None]], hidden: frozenset[str]
-) -> Found:
+def _of_line(record: dict[str, Any], number: int, hidden: frozenset[str]) -> Found:
     if isinstance(record.get("features"), dict):
         if not record["features"] and record.get("unread"):
             return str(record["unread"])
-        return received(record, slices, hidden.difference(record["features"]))
+        return received(record, hidden.difference(record["features"]))
     # Features alone.
-    return received({"features": record, "prediction_id": f"line {number}"}, slices, frozenset(), plain=True)
+    return received({"features": record, "prediction_id": f"line {number}"}, frozenset(), plain=True)
 
 
-def received(
-    record: Mapping[str, Any],
-    slices: Mapping[str, Callable[[Any], str | None]],
-    hidden: frozenset[str],
-    *,
-    plain: bool = False,
-) -> Received:
+def received(record: Mapping[str, Any], hidden: frozenset[str], *, plain: bool = False) -> Received:
     """A record's row before it was repaired."""
     told: dict[str, Any] = dict(record["features"])
     raw = record.get("raw_features")
@@ -107,7 +97,7 @@ def received(
     violations = record.get("violations") or []
     unknown = [each["feature"] for each in violations if str(each.get("code", "")).startswith(_UNKNOWN)]
     answer = record.get("prediction")
-    found = {name: select(record) for name, select in slices.items()}
+    slices = record.get("slices")
     return Received(
         id=str(record.get("prediction_id") or record.get("id") or ""),
         values={name: value for name, value in values.items() if value is not MISSING},
@@ -119,34 +109,10 @@ def received(
         prediction={name: restored(value) for name, value in answer.items()}
         if isinstance(answer, dict) and answer
         else None,
-        slices={name: value for name, value in found.items() if value is not None},
+        slices={name: restored(value) for name, value in slices.items()} if isinstance(slices, dict) else {},
     )
 
 
 def _seconds(ts: Any) -> float:
     moment = unix_ns_of(str(ts)) if ts is not None else None
     return time.time() if moment is None else moment / 1e9
-
-
-def slices_of(policy: Policy) -> dict[str, Callable[[Any], str | None]]:
-    """Slice → a function from a record to its value in it ("" = it is in it), None = it is not."""
-    found: dict[str, Callable[[Any], str | None]] = {}
-    for each in policy.slices:
-        if each.by is not None:
-            found[each.name] = _by(each.by)
-        elif each.where is not None:
-            found[each.name] = _where(each.where)
-    return found
-
-
-def _by(feature: str) -> Callable[[Any], str | None]:
-    def value(record: Any) -> str | None:
-        found = record["features"].get(feature)
-        return None if found is None else str(found)
-
-    return value
-
-
-def _where(condition: str) -> Callable[[Any], str | None]:
-    holds = compile_condition(condition)
-    return lambda record: "" if holds(record) else None

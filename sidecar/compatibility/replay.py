@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias
 from ..contract import Compiled, Mode, compile_contract
 from ..errors import PolicyError
 from ..policy import Policy
+from ..policy.slicing import slices_of
 from ..rows import MISSING, Rows, Value
 from ..verdict import Action, Outcome, Verdict, Violation
 from .change import Evidence
@@ -32,6 +33,7 @@ class Received:
     """One row as it was received. What `values` has not was missing; `unknown` are names without a known value.
 
     `hidden` are features of which the record says nothing true. `prediction` is what the model answered, if it did.
+    `slices` are those that were recorded: slice → True, False, None, or the value it is by.
     """
 
     id: str
@@ -42,7 +44,7 @@ class Received:
     unknown: tuple[str, ...] = ()
     hidden: frozenset[str] = frozenset()
     prediction: Mapping[str, Value] | None = None
-    slices: Mapping[str, str] = field(default_factory=dict)
+    slices: Mapping[str, Value] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -94,9 +96,9 @@ class _Contract:
 
 def _contract(policy: Policy, positional: Mapping[str, str], names: Mapping[str, str]) -> _Contract:
     compiled, _ = compile_contract(policy.contract)
-    if compiled is None:
+    enforced, _ = compile_contract(dataclasses.replace(policy.contract, mode=Mode.ENFORCE))
+    if compiled is None or enforced is None:
         raise PolicyError(f"{policy.name} does not compile")
-    enforced = dataclasses.replace(compiled, default_mode=Mode.ENFORCE, caller_modes={})
     return _Contract(policy, compiled, enforced, names, frozenset(positional))
 
 
@@ -135,6 +137,8 @@ class Replay:
         self.slices: dict[str, Share] = {}
         self._touched: dict[str, _Touched] = {}
         self._masked: dict[tuple[int, frozenset[str]], Compiled] = {}
+        self._left_out: Counter[str] = Counter()
+        self._slices = slices_of(new, self._new.compiled)
         self._last = ""
 
     def skip(self, why: str) -> None:
@@ -147,13 +151,14 @@ class Replay:
         if row.id != self._last or not row.id:
             self.calls += 1
             self._last = row.id
-        for name in row.hidden:
-            self.hidden[name] += 1
-        moved = self._compare("input", row, self._request(self._old, row), self._request(self._new, row))
+        self.hidden.update(row.hidden)
+        self._left_out.update(row.hidden | _blind(self._old, row.hidden) | _blind(self._new, row.hidden))
+        slices = self._sliced(row)
+        moved = self._compare("input", row, slices, self._request(self._old, row), self._request(self._new, row))
         if row.prediction is not None:
-            moved |= self._compare("output", row, self._reply(self._old, row), self._reply(self._new, row))
+            moved |= self._compare("output", row, slices, self._reply(self._old, row), self._reply(self._new, row))
         self.changed += moved
-        for shares, names in ((self.callers, (row.caller,)), (self.slices, _named(row.slices))):
+        for shares, names in ((self.callers, (row.caller,)), (self.slices, slices)):
             for name in names:
                 share = shares.setdefault(name, Share())
                 share.rows += 1
@@ -170,7 +175,7 @@ class Replay:
         found = {}
         for name in features:
             touched = self._touched.get(name, nothing)
-            rows = self.rows - self.hidden[name]
+            rows = self.rows - self._left_out[name]
             found[name] = Evidence(rows, touched.changed, touched.refused, tuple(touched.examples))
         return found
 
@@ -193,14 +198,28 @@ class Replay:
         return _judged(verdict, contract.compiled.mode(row.caller), "prediction.")
 
     def _mask(self, contract: _Contract, hidden: frozenset[str]) -> Compiled:
-        """The contract without the features that the record hides."""
+        """The contract without the features that the record hides, and without the rules that name them."""
+        if not hidden:
+            return contract.enforced
         key = (id(contract), hidden)
         if key not in self._masked:
+            blind = _blind(contract, hidden)
             cells = tuple(cell for cell in contract.enforced.cells if cell.name not in hidden)
-            self._masked[key] = dataclasses.replace(contract.enforced, cells=cells)
+            rules = tuple(rule for rule in contract.enforced.rules if rule.code not in blind)
+            self._masked[key] = dataclasses.replace(contract.enforced, cells=cells, rules=rules)
         return self._masked[key]
 
-    def _compare(self, side: InOrOut, row: Received, old: _Judged, new: _Judged) -> bool:
+    def _sliced(self, row: Received) -> list[str]:
+        """The slices of the new policy that a row is in; as recorded where they are about what the record hides."""
+        found = dict(row.slices)
+        if self._slices is not None:
+            blind = {each.name for each in self._slices.slices if row.hidden.intersection(each.names)}
+            told = self._slices.of(row.values, row.seconds)
+            found = {name: found.get(name) if name in blind else value for name, value in told.items()}
+        shown = ((name, value) for name, value in found.items() if value is not None and value is not False)
+        return [name if value is True else f"{name}={value}" for name, value in shown]
+
+    def _compare(self, side: InOrOut, row: Received, slices: list[str], old: _Judged, new: _Judged) -> bool:
         refused = new.refused and not old.refused
         if refused:
             self.refused += 1
@@ -222,7 +241,7 @@ class Replay:
             transition.last = row.id
         transition.codes.update(old.codes ^ new.codes)
         transition.callers[row.caller] += 1
-        transition.slices.update(_named(row.slices))
+        transition.slices.update(slices)
         _keep(transition.examples, row.name)
         _keep(self.examples, row.name)
         return True
@@ -239,7 +258,7 @@ def _judged(verdict: Verdict, mode: Mode, side: str) -> _Judged:
     for violation in verdict.violations:
         for name in _subjects(violation, side):
             touches[name] = (*_tuple(touches.get(name)), violation.code, violation.applied)
-            if violation.applied in _REFUSING:
+            if violation.enforced and violation.applied in _REFUSING:
                 refuses.add(name)
     for each in verdict.changes:
         name = f"{side}{each.feature}"
@@ -259,8 +278,9 @@ def _subjects(violation: Violation, side: str) -> tuple[str, ...]:
     return ("unknown", name) if violation.code.startswith("unknown.") else (name,)
 
 
-def _named(slices: Mapping[str, str]) -> list[str]:
-    return [f"{name}={value}" if value else name for name, value in slices.items()]
+def _blind(contract: _Contract, hidden: frozenset[str]) -> frozenset[str]:
+    """Rules that cannot be judged without these features."""
+    return frozenset(rule.code for rule in contract.enforced.rules if hidden.intersection(rule.expression.names))
 
 
 def _keep(examples: list[str], name: str) -> None:

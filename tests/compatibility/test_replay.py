@@ -149,3 +149,27 @@ def test_a_rule_is_replayed_by_its_code() -> None:
     old, new = ({**features, "rules": [{"id": "adult", "expect": f"age >= {low}"}]} for low in (18, 21))
     found = replay(old, new, row(age=19), row("p2", age=30))
     assert found.evidence(frozenset({"rule.adult"}))["rule.adult"] == Evidence(2, 1, 1, ("p1",))
+
+
+def test_a_rule_about_a_hidden_feature_is_not_judged_there() -> None:
+    features = {"features": {"age": AGE, "size": {"type": "int"}}}
+    old, new = ({**features, "rules": [{"id": "big", "expect": f"size > age + {by}"}]} for by in (0, 90))
+    hidden = Received(id="p1", values={"size": 50}, hidden=frozenset({"age"}))
+    found = replay(old, new, hidden, row("p2", age=20, size=50))
+    assert (found.changed, found.evidence(frozenset({"rule.big"}))["rule.big"].rows) == (1, 1)
+
+
+def test_a_rule_that_observes_refuses_nothing() -> None:
+    features = {"features": {"age": AGE}}
+    new = {**features, "rules": [{"id": "adult", "expect": "age > 20", "mode": "observe"}]}
+    found = replay(features, new, row(age=3))
+    assert ([*found.transitions], found.refused) == ([("input", "ok", "observed")], 0)
+
+
+def test_slices_are_the_new_policys_or_as_recorded_where_their_feature_is_hidden() -> None:
+    contract = {"features": {"age": AGE, "region": {"type": "string", "role": "slice_only"}}}
+    new = policy(contract, slices=[{"name": "old", "where": "age > 60"}, {"name": "region", "by": "region"}])
+    found = Replay(policy(contract), new)
+    recorded = {"region": "north", "old": False, "gone": True}
+    found.add(Received(id="p1", values={"age": 70}, hidden=frozenset({"region"}), slices=recorded))
+    assert set(found.slices) == {"old", "region=north"}
