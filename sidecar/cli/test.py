@@ -160,9 +160,12 @@ class _Runs:
 
 
 def _placed(finding: Finding, text: SuiteText) -> Finding:
-    """A finding without a place is about the key that names the policy."""
+    """A finding without a line is about the key that names the policy."""
+    if finding.line:
+        return finding
     line, column = text.place("contract" if text.suite.contract else "policy")
-    return finding if finding.file else replace(finding, file=text.parsed.file, line=line, column=column)
+    message = f"{finding.file}: {finding.message}" if finding.file else finding.message
+    return replace(finding, message=message, file=text.parsed.file, line=line, column=column)
 
 
 def _put(data: str, output: Path | None) -> None:
