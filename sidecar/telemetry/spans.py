@@ -1,4 +1,5 @@
-"""Every span and attribute name, and the two spans that a record becomes. Names are declared here and nowhere else.
+"""Every span and attribute name, and the spans that a record becomes: two, and one of the guard where it took long or
+acted. Names are declared here and nowhere else.
 
 In: one record, with the policy of its day. Out: `opentelemetry.sdk.trace.ReadableSpan`, with the ids that the headers
 carried and the times that were measured: made off the hot path, and the same however often it is made. HTTP semantic
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, Final
 
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
@@ -27,6 +29,7 @@ SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.44.0"
 HEADERS: Final = frozenset({"content-type", "content-encoding"})
 
 SHADOW_SPAN: Final = "shadow"
+GUARD_SPAN: Final = "contract"
 LINK_ROLE: Final = "sidecar.link.role"
 
 # name → (on which span, what it says); the README's table
@@ -52,16 +55,16 @@ ATTRIBUTES: Final[Mapping[str, tuple[str, str]]] = {
     "sidecar.prediction.id": ("all", "as in `x-prediction-id`: `sidecar explain` takes it"),
     "sidecar.request.id": ("SERVER", "as in `x-request-id`"),
     "sidecar.caller": ("SERVER", "who the caller says it is"),
-    "sidecar.policy.name": ("SERVER, shadow", "the policy that judged"),
-    "sidecar.policy.version": ("SERVER", "its version"),
-    "sidecar.policy.digest": ("SERVER, shadow", "of the resolved policy"),
-    "sidecar.mode": ("SERVER", "`off`, `observe` or `enforce`"),
-    "sidecar.verdict": ("SERVER", "what the contract did"),
-    "sidecar.would": ("SERVER", "what enforcing would have done"),
+    "sidecar.policy.name": ("SERVER, INTERNAL, shadow", "the policy that judged"),
+    "sidecar.policy.version": ("SERVER, INTERNAL", "its version"),
+    "sidecar.policy.digest": ("SERVER, INTERNAL, shadow", "of the resolved policy"),
+    "sidecar.mode": ("SERVER, INTERNAL", "`off`, `observe` or `enforce`"),
+    "sidecar.verdict": ("SERVER, INTERNAL", "what the contract did"),
+    "sidecar.would": ("SERVER, INTERNAL", "what enforcing would have done"),
     "sidecar.reason": ("SERVER", "why a body could not be checked"),
     "sidecar.error": ("SERVER", "what kept the model's answer from the caller"),
-    "sidecar.rows": ("SERVER, shadow", "rows in the request"),
-    "sidecar.violations": ("SERVER", "broken checks; the first are events of the span"),
+    "sidecar.rows": ("SERVER, INTERNAL, shadow", "rows in the request"),
+    "sidecar.violations": ("SERVER, INTERNAL", "broken checks; the first are events of the SERVER span"),
     "sidecar.protocol": ("SERVER", "of the model server"),
     "sidecar.model.name": ("both", "the model asked for"),
     "sidecar.model.version": ("all", "as the model stated it"),
@@ -79,6 +82,8 @@ ATTRIBUTES: Final[Mapping[str, tuple[str, str]]] = {
 _SCOPE: Final = InstrumentationScope("sidecar", __version__, SCHEMA_URL)
 _ERROR: Final = Status(StatusCode.ERROR)  # no description: `error.type` says it
 _UNSET: Final = Status(StatusCode.UNSET)
+_LONG_NS: Final = 1_000_000
+_ACTED: Final = frozenset({"rejected", "repaired", "fallback"})
 
 
 @lru_cache(maxsize=64)
@@ -102,14 +107,18 @@ def spans_of(
     environment: str = "",
     scheme: str = "http",
 ) -> tuple[ReadableSpan, ...]:
-    """The SERVER span and, where there was a call upstream, its CLIENT child. `policy`: name and version.
+    """The SERVER span; its CLIENT child, where there was a call upstream; and an INTERNAL child for the contract, where
+    it took more than a millisecond or changed or refused something. `policy`: name and version.
 
     ValueError for ids that are not hexadecimal.
     """
-    server = _server(record, policy, resource(replica, environment), scheme)
-    if not http.was_sent(record):
-        return (server,)
-    return (server, _client(record, resource(replica, environment)))
+    about = resource(replica, environment)
+    spans = [_server(record, policy, about, scheme)]
+    if http.was_sent(record):
+        spans.append(_client(record, about))
+    if record.contract_ns > _LONG_NS or (record.contract_ns and record.verdict in _ACTED):
+        spans.append(_guard(record, policy, about))
+    return tuple(spans)
 
 
 def shadow_span(record: Shadow, *, replica: str = "", environment: str = "") -> ReadableSpan:
@@ -235,6 +244,35 @@ def _client(record: Exchange, about: Resource) -> ReadableSpan:
         status=_ERROR if error else _UNSET,
         start_time=start,
         end_time=start + max(lasted, 0),
+        instrumentation_scope=_SCOPE,
+    )
+
+
+def _guard(record: Exchange, policy: tuple[str, str], about: Resource) -> ReadableSpan:
+    """Decoding and checking. The record has one time for both sides: it is told as if it were all before the call."""
+    attributes = {
+        "sidecar.prediction.id": record.prediction_id,
+        "sidecar.policy.name": policy[0],
+        "sidecar.policy.version": policy[1],
+        "sidecar.policy.digest": record.policy_digest,
+        "sidecar.mode": record.mode,
+        "sidecar.verdict": record.verdict,
+        "sidecar.would": record.would,
+        "sidecar.rows": record.rows,
+        "sidecar.violations": record.violations_total,
+    }
+    # Always the same id for the same call: a span that is sent again is no second one
+    span_id = blake2b(bytes.fromhex(record.span_id), digest_size=8, person=b"guard").hexdigest()
+    start = record.started_unix_ns
+    return ReadableSpan(
+        GUARD_SPAN,
+        _context(record.trace_id, span_id, record.trace_flags, remote=False),
+        _context(record.trace_id, record.span_id, record.trace_flags, remote=False),
+        about,
+        _stated(attributes),
+        kind=SpanKind.INTERNAL,
+        start_time=start,
+        end_time=start + record.contract_ns,
         instrumentation_scope=_SCOPE,
     )
 

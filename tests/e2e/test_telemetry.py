@@ -76,8 +76,8 @@ def seen(tmp_path: Path, there: Collector) -> Iterator[Seen]:
 def test_one_request_is_a_trace_a_series_and_a_line_under_one_id(seen: Seen, there: Collector) -> None:
     answer = seen.ask(0.5, traceparent=f"00-{TRACE}-{PARENT}-01")
     assert answer.status_code == 200
-    eventually(lambda: len(there.spans) == 2)
-    server, client = there.spans
+    eventually(lambda: len(there.spans) >= 2)
+    server, client, *_ = there.spans  # on a slow day the guard has one, too
     assert server.trace_id.hex() == client.trace_id.hex() == TRACE
     assert (server.parent_span_id.hex(), client.parent_span_id) == (PARENT, server.span_id)
     assert server.name == "POST /v2/models/{model}/infer"
@@ -123,7 +123,8 @@ def test_a_trace_that_begins_here_is_flagged_and_exported_alike(tmp_path: Path, 
 def test_what_was_refused_is_always_exported_and_says_why(seen: Seen, there: Collector) -> None:
     assert seen.ask(-918273.25, traceparent=f"00-{TRACE}-{PARENT}-00").status_code == 422
     eventually(lambda: there.spans)
-    (server,) = there.spans
+    server, guard = there.spans
+    assert (guard.name, guard.parent_span_id) == ("contract", server.span_id)
     assert attributes(server)["sidecar.verdict"] == "rejected"
     assert server.status.code == 0, "4xx is the caller's"
     assert {attributes(event)["sidecar.violation.code"] for event in server.events} >= {"feature_00.min"}
@@ -136,7 +137,7 @@ def test_a_collector_that_is_busy_gets_everything_later(seen: Seen, there: Colle
     there.script = [Say(503, {"retry-after": "1"}), Say(503)]
     for _ in range(5):
         assert seen.ask(0.5, traceparent=f"00-{TRACE}-{PARENT}-01").status_code == 200
-    eventually(lambda: len({span.span_id for span in there.spans}) == 10)
+    eventually(lambda: len({span.span_id for span in there.spans if span.name != "contract"}) == 10)
     assert seen.stop() == 0
 
 

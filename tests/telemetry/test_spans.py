@@ -32,7 +32,7 @@ FULL: dict[str, Any] = {
 
 
 def both(record: Exchange) -> tuple[ReadableSpan, ReadableSpan]:
-    server, client = spans_of(record, policy=("credit-risk", "2.3.0"), replica="pod-1", environment="test")
+    server, client, *_ = spans_of(record, policy=("credit-risk", "2.3.0"), replica="pod-1", environment="test")
     return server, client
 
 
@@ -95,7 +95,7 @@ def test_an_error_is_one_on_the_side_where_it_is(
 
 def test_what_never_went_upstream_has_no_client_span() -> None:
     refused = {"status": 422, "upstream_status": 0, "upstream_ns": 0, "sent_ns": 0, "verdict": "rejected"}
-    assert [span.kind for span in spans_of(exchange(**refused))] == [SpanKind.SERVER]
+    assert SpanKind.CLIENT not in [span.kind for span in spans_of(exchange(**refused))]
     shed = refused | {"status": 503, "error": "shed", "verdict": ""}
     assert [span.kind for span in spans_of(exchange(**shed))] == [SpanKind.SERVER]
 
@@ -217,6 +217,39 @@ def test_a_copy_that_failed_says_so(changes: dict[str, Any], error: str | None) 
     span = shadow_span(copy(**changes))
     assert told(span).get("error.type") == error
     assert span.status.status_code is (StatusCode.ERROR if error else StatusCode.UNSET)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told_of"),
+    [
+        ({}, False),
+        ({"contract_ns": MILLISECOND}, False),
+        ({"contract_ns": MILLISECOND + 1}, True),
+        ({"verdict": "observed"}, False),
+        ({"verdict": "repaired"}, True),
+        ({"verdict": "fallback"}, True),
+        ({"verdict": "rejected", "status": 422, "upstream_status": 0, "sent_ns": 0, "upstream_ns": 0}, True),
+        ({"verdict": "rejected", "contract_ns": 0}, False),
+    ],
+)
+def test_the_guard_has_a_span_where_it_took_long_or_acted(changes: dict[str, Any], told_of: bool) -> None:
+    record = exchange(**changes)
+    server, *others = spans_of(record, policy=("credit", "1.2.0"))
+    guards = [span for span in others if span.kind is SpanKind.INTERNAL]
+    assert len(guards) == told_of
+    for span in guards:
+        assert span.name == "contract"
+        assert span.parent is not None
+        assert span.context is not None
+        assert (span.parent.span_id, span.context.trace_id) == (int(record.span_id, 16), int(record.trace_id, 16))
+        assert span.context.span_id not in {int(record.span_id, 16), int(record.client_span_id, 16), 0}
+        assert (span.start_time or 0) + record.contract_ns == span.end_time
+        assert (span.end_time or 0) <= (server.end_time or 0)
+        assert told(span)["sidecar.verdict"] == record.verdict
+        assert told(span).keys() <= {n for n, (on, _) in ATTRIBUTES.items() if "INTERNAL" in on or on == "all"}
+        (again,) = [each for each in spans_of(record) if each.kind is SpanKind.INTERNAL]
+        assert again.context is not None
+        assert again.context.span_id == span.context.span_id
 
 
 def test_copies_are_exported_with_their_exchange_or_when_they_failed() -> None:
