@@ -63,7 +63,7 @@ def test_the_supervisor_loads_nothing_heavy() -> None:
     ("arguments", "said"),
     [
         (["srve"], "no command 'srve'; did you mean serve?"),
-        (["frobnicate"], "no command 'frobnicate'; there are: serve,"),
+        (["xyzzy"], "no command 'xyzzy'; there are: serve,"),
         (["serve", "--workers", "0"], "--workers 0: not a number from 1 to 256"),
         (["serve", "--no-such-flag"], "unrecognized arguments: --no-such-flag"),
         (["status", "--data", "/no/such"], "nothing serves from /no/such"),
