@@ -27,6 +27,7 @@ Value: TypeAlias = Any
 class Rows:
     """`count` rows; each column of `columns` has `count` values; `pointer(feature, row)` is RFC 6901 in the body.
 
+    With `numbers` the columns hold only those rows of the body, in order: all others are proven clean.
     `unknown` maps each name that the body has and nobody asked for to the rows that have it. `model_version` is what
     the body states ("" = unstated). A column is there for every feature the codec was bound to, all MISSING if absent.
     """
@@ -36,6 +37,7 @@ class Rows:
     pointer: Callable[[str, int], str]
     unknown: Mapping[str, Sequence[int]] = field(default_factory=dict)
     model_version: str = ""
+    numbers: Sequence[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,8 @@ class RowTest:
     """A condition over several features that a fast accept must hold in every row.
 
     `holds` takes the decoded cells of `names` in that order (UNSET where the row has none) and answers True only for a
-    row that breaks nothing. It raises nothing.
+    row that breaks nothing, else False. It raises nothing.
     """
 
     names: tuple[str, ...]
-    holds: Callable[..., bool | None]
+    holds: Callable[..., bool]

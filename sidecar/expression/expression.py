@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from types import ModuleType
 from typing import Final, NamedTuple
 
 from ..rows import MISSING, Value
 from .check import Checker
 from .meaning import Const, Meaning, inverse, names_of, some
 from .parser import parse
-from .rowcode import RowFunction, answer_of, row_function
+from .rowcode import RowFunction, answer_of, proof_function, row_function
 from .types import Environment
 
 # Below this many rows a function per row is faster than making arrays.
 COLUMNS_FROM_ROWS: Final = 256
+
+
+@cache
+def _by_columns() -> ModuleType:
+    """numpy comes with the first batch that is worth it, never at the start of a process."""
+    from . import columns
+
+    return columns
 
 
 class Refused(NamedTuple):
@@ -50,11 +60,10 @@ class Expression:
 
     def columns(self, columns: Mapping[str, Sequence[Value]], count: int) -> list[bool | None]:
         """The answer of each of `count` rows, by numpy where the columns allow it."""
-        from .columns import NotColumns, answers
-
+        way = _by_columns()
         try:
-            truth = answers(self.meaning, columns, count)
-        except NotColumns:
+            truth = way.answers(self.meaning, columns, count)
+        except way.NotColumns:
             return self._row_by_row(columns, count)
         pairs = zip(truth.true.tolist(), truth.false.tolist(), strict=True)
         return [True if true else False if false else None for true, false in pairs]
@@ -62,11 +71,10 @@ class Expression:
     def refused(self, columns: Mapping[str, Sequence[Value]], count: int) -> Refused:
         """Where the answer is False; by whichever way is faster for so many rows."""
         if count >= COLUMNS_FROM_ROWS:
-            from .columns import NotColumns, answers
-
+            way = _by_columns()
             try:
-                truth = answers(self.meaning, columns, count)
-            except NotColumns:
+                truth = way.answers(self.meaning, columns, count)
+            except way.NotColumns:
                 pass
             else:
                 decided = int(truth.true.sum()) + int(truth.false.sum())
@@ -80,9 +88,9 @@ class Expression:
         cells = [columns.get(name) or [MISSING] * count for name in self.names]
         return list(map(self.answer, *cells))
 
-    def proof(self) -> RowFunction:
+    def proof(self) -> Callable[..., bool]:
         """A function of cells as a fast decoder gives them: True only where the exact answer is not False."""
-        return row_function(self.meaning, proof=True)
+        return proof_function(self.meaning)
 
 
 def compile_expression(text: str, environment: Environment) -> Expression:

@@ -66,16 +66,27 @@ _ROUNDED: Final = frozenset({Kind.NUMBER, Kind.ANY, Kind.MIXED})
 
 
 class _Atom(NamedTuple):
-    """A variable or constant of the function; `sure`: never None; `double`: a finite float."""
+    """A variable or constant of the function; `sure`: never None.
+
+    `double`: a finite float; `small`: a number below 2^53, so that arithmetic with a double takes it without loss.
+    """
 
     text: str
     sure: bool = False
     double: bool = False
+    small: bool = False
 
 
-def row_function(meaning: Meaning, *, proof: bool = False) -> RowFunction:
+def row_function(meaning: Meaning) -> RowFunction:
     """The function of a meaning. It raises nothing, whatever the cells are."""
-    return _Writer(meaning, proof).function()
+    function: RowFunction = _Writer(meaning, proof=False).function()
+    return function
+
+
+def proof_function(meaning: Meaning) -> Callable[..., bool]:
+    """The proof of a meaning: never undecided."""
+    function: Callable[..., bool] = _Writer(meaning, proof=True).function()
+    return function
 
 
 def answer_of(meaning: Meaning) -> Value:
@@ -102,7 +113,7 @@ class _Writer:
             "year": scalars.year, "weekday": scalars.weekday, "days_between": scalars.days_between,
         }  # fmt: skip
 
-    def function(self) -> RowFunction:
+    def function(self) -> Any:
         for node in walk(self._meaning):
             if isinstance(node, Load):
                 self._load(node)
@@ -110,8 +121,7 @@ class _Writer:
         self._line(f"return {answer.text} is not False" if self._proof else f"return {answer.text}")
         source = "\n".join([f"def answer({', '.join(self._parameters.values())}):", *self._lines])
         exec(compile(source, "<expression>", "exec"), self._constants)  # noqa: S102 - made of fixed forms only
-        function: RowFunction = self._constants["answer"]
-        return function
+        return self._constants["answer"]
 
     # -- lines
 
@@ -141,10 +151,16 @@ class _Writer:
         if key in self._loads:
             return
         cell = self._parameters[node.name]
-        if self._proof and node.kind in _ROUNDED:
-            self._line(f"if ({cell}.__class__ is float or {cell}.__class__ is int) and not -EXACT < {cell} < EXACT:")
-            self._line("    return False")
         name = self._variable()
+        if self._proof and node.kind in _ROUNDED:
+            other = "None" if node.kind is Kind.NUMBER else f"any_of({cell})"
+            self._line(f"if {cell}.__class__ is float or {cell}.__class__ is int:")
+            self._line(f"    if not -EXACT < {cell} < EXACT: return False")
+            self._line(f"    {name} = {cell}")
+            self._line("else:")
+            self._line(f"    {name} = {other}")
+            self._loads[key] = _Atom(name, small=node.kind is Kind.NUMBER)
+            return
         if node.kind in _IS:
             self._line(f"{name} = {cell} if {_IS[node.kind].format(cell)} else None")
         else:
@@ -156,8 +172,7 @@ class _Writer:
             case Const():
                 if node.value is None:
                     return _Atom("None")
-                double = node.value.__class__ is float and abs(node.value) <= scalars.LARGEST
-                return _Atom(self._constant(node.value), sure=True, double=double)
+                return self._known(node.value)
             case Load():
                 return self._loads[node.name, node.kind]
             case Null():
@@ -191,6 +206,13 @@ class _Writer:
             case Apply():
                 return self._apply(node)
 
+    def _known(self, value: Value) -> _Atom:
+        """A whole number that is a double without loss is compared and computed with as one."""
+        if value.__class__ is int and abs(value) < scalars.EXACT:
+            value = float(value)
+        double = value.__class__ is float and abs(value) <= scalars.LARGEST
+        return _Atom(self._constant(value), sure=True, double=double)
+
     def _join(self, operands: tuple[Meaning, ...], settled: str, neutral: str) -> _Atom:
         """Kleene: once settled, the rest is not asked; an undecided operand stays unless a later one settles it."""
         first = self._write(operands[0])
@@ -215,6 +237,14 @@ class _Writer:
         self._line(f"{name} = {operand.text} if {_IS[node.kind].format(operand.text)} else None")
         return _Atom(name)
 
+    def _doubles(self, left: _Atom, right: _Atom) -> tuple[_Atom, _Atom]:
+        """Both as doubles; a small number beside a double becomes one by itself."""
+        if left.small and right.double:
+            return left, right
+        if right.small and left.double:
+            return left, right
+        return self._double(left), self._double(right)
+
     def _double(self, atom: _Atom) -> _Atom:
         """As a double, or None beyond them."""
         if atom.double or atom.text == "None":
@@ -225,7 +255,7 @@ class _Writer:
         return _Atom(name, double=True)
 
     def _compute(self, node: Compute) -> _Atom:
-        left, right = self._double(self._write(node.left)), self._double(self._write(node.right))
+        left, right = self._doubles(self._write(node.left), self._write(node.right))
         answer = self._variable()
         undecided = [f"{one} is None" for one in _unsure(left, right)]
         if node.sign in "/%":
