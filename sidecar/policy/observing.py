@@ -137,7 +137,10 @@ class Shadow:
     min_coverage: Share = key(0.9, doc="The share of sampled units for which the candidate must have answered.")
     collect: Collect = key(default_factory=Collect, doc="How much evidence is collected.")
     limits: ShadowLimits = key(default_factory=ShadowLimits, doc="What the candidate may cost.")
-    repeat_primary: Share | None = key(None, doc="Also ask the primary twice for this share; for random models.")
+    repeat_primary: Share | None = key(
+        None,
+        doc="The share of copies for which the primary is asked again and compared with itself: for random models.",
+    )
     headers: ShadowHeaders = key(default_factory=ShadowHeaders, doc="Headers that the candidate does not get.")
 
 

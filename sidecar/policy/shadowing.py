@@ -43,6 +43,3 @@ def _not_yet(shadow: Shadow, path: tuple[str | int, ...]) -> Iterator[Finding]:
         message = "not acted on in this version: replicas do not share `per_day`, each has all of it"
         hint = "divide it by the number of replicas"
         yield Finding("not-acted-on", message, hint, "warning", (*path, "limits", "per_day"))
-    if shadow.repeat_primary:
-        message = "not acted on in this version: the primary is not asked twice (`repeat_primary`)"
-        yield Finding("not-acted-on", message, "", "warning", (*path, "repeat_primary"))

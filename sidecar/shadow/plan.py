@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from .comparisons import make
 from .sampling import REQUEST
+
+REPEAT_SUFFIX: Final = ":repeat"  # no candidate's name has a colon
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -46,6 +48,31 @@ class CandidatePlan(msgspec.Struct, frozen=True):
     limits: Limits = Limits()
     headers: Headers = Headers()
     min_coverage: float = 0.9
+    repeat_primary: float | None = None
+
+    def repeated(self) -> CandidatePlan | None:
+        """The primary in the candidate's place, asked once more for a share of what is sampled; None = it is not.
+
+        The same leg, limits and comparison, so that what two answers of one model differ by can be told from what a
+        candidate differs by. `upstream` "" = where the exchange itself went.
+        """
+        share = self.repeat_primary
+        if not share:
+            return None
+        per_day = self.limits.per_day
+        limits = (
+            self.limits
+            if per_day is None
+            else msgspec.structs.replace(self.limits, per_day=max(1, round(per_day * share)))
+        )
+        return msgspec.structs.replace(
+            self,
+            candidate=self.candidate + REPEAT_SUFFIX,
+            upstream="",
+            limits=limits,
+            repeat_primary=None,
+            sample=self.sample * share,
+        )
 
     def outputs(self) -> dict[str, Output]:
         """Output → how it is compared; empty = every output, each by its value."""

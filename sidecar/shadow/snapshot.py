@@ -8,6 +8,7 @@ import msgspec
 
 from .agreement import OutputSums
 from .outcomes import OUTCOMES
+from .plan import REPEAT_SUFFIX
 from .state import Run, State
 
 
@@ -15,7 +16,9 @@ def snapshot(state: State) -> dict[str, Any]:
     """JSON-ready. `candidates` holds the latest run of each candidate, `earlier` those whose settings were changed.
 
     Shares are fractions of one; None where nothing was counted yet. `agreement` is over the units compared;
-    `agreement_worst_case` counts units for which the candidate failed as disagreement.
+    `agreement_worst_case` counts units for which the candidate failed as disagreement. `repeat` is the primary in the
+    candidate's place (`repeat_primary`), null where it is not asked again: a candidate that is as good as the primary
+    agrees as often as the primary agrees with itself.
     """
     latest: dict[tuple[str, str], Run] = {}
     earlier: list[Run] = []
@@ -25,15 +28,24 @@ def snapshot(state: State) -> dict[str, Any]:
             older, run = sorted((before, run), key=lambda one: one.began_unix_ns)
             earlier.append(older)
         latest[run.policy, run.candidate] = run
+    repeats = {key: run for key, run in latest.items() if key[1].endswith(REPEAT_SUFFIX)}
     return {
         "scope": "replica",
         "replicas": 1,
-        "candidates": [_run(run) for run in latest.values()],
-        "earlier": [_run(run) for run in earlier],
+        "candidates": [
+            _run(run) | {"repeat": _repeat(repeats.get((policy, name + REPEAT_SUFFIX)))}
+            for (policy, name), run in latest.items()
+            if (policy, name) not in repeats
+        ],
+        "earlier": [_run(run) for run in earlier if not run.candidate.endswith(REPEAT_SUFFIX)],
         "open": len(state.open),
         "unrecorded": state.unrecorded,
         "unknown_policy": state.unknown_policy,
     }
+
+
+def _repeat(run: Run | None) -> dict[str, Any] | None:
+    return None if run is None else _run(run)
 
 
 def _run(run: Run) -> dict[str, Any]:

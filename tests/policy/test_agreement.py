@@ -144,7 +144,6 @@ def test_paths_that_can_match_no_request_are_refused(folder: Folder, path: str) 
 # -- what waits
 
 WAITING = {
-    "shadow: [{candidate: v2, upstream: http://v2, repeat_primary: 10%}]": "repeat_primary",
     "shadow: [{candidate: v2, upstream: http://v2, guardrails: [{metric: loss, margin: 1%}]}]": "guardrails",
     "shadow: [{candidate: v2, upstream: http://v2, limits: {per_day: 5}}]": "per_day",
     "watch: {window: 1h}": "watch",

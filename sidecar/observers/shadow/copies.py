@@ -69,17 +69,26 @@ def sent_body(exchange: Exchange, payload: bytes) -> tuple[bytes, bytes]:
 
 
 def head_of(
-    exchange: Exchange, address: Address, body: bytes, *, trace_id: str, span_id: str, drop: Collection[str]
+    exchange: Exchange,
+    address: Address,
+    body: bytes,
+    *,
+    trace_id: str,
+    span_id: str,
+    drop: Collection[str],
+    fresh: bool = False,
 ) -> bytes:
-    """The request line and headers of a copy, with the empty line."""
+    """The request line and headers of a copy, with the empty line. `fresh`: no cache may answer it (RFC 9111 5.2.1)."""
     target = _ABSOLUTE.sub("", exchange.target, count=1)
     if not target.startswith("/"):
         target = "/" + target
-    dropped = _CREDENTIALS | _OURS | {name.lower() for name in drop}
+    dropped = _CREDENTIALS | _OURS | {name.lower() for name in drop} | ({"cache-control"} if fresh else set())
     lines = [f"{exchange.method} {target} HTTP/1.1", f"Host: {_host(address)}"]
     lines += [f"{name}: {value}" for name, value in exchange.request_headers if name.lower() not in dropped]
     if body or exchange.method == "POST":
         lines.append(f"Content-Length: {len(body)}")
+    if fresh:
+        lines.append("cache-control: no-store")
     lines.append(f"{MARK}: 1")
     lines.append(f"{MARK_OF}: {exchange.request_id}")
     lines.append(f"traceparent: 00-{trace_id}-{span_id}-{flags_of(exchange):02x}")

@@ -16,6 +16,7 @@ from ...shadow import Outcome, State, decode_state, derive_key, encode_state, sn
 from ...shadow.budget import Budget
 from ...shadow.state import Open
 from ...telemetry import metrics
+from ...upstream import Address
 from ..base import Context, StateFile
 from . import copies
 from .call import Answered
@@ -179,13 +180,26 @@ class ShadowObserver:
         if not self._may_spend(policy, candidate):
             self._record(one, Judgement(Outcome.BUDGET_SPENT, "per_day"), exchange=exchange)
             return
+        try:
+            address = candidate.address_of(exchange)
+        except SidecarError:
+            self._record(one, Judgement(Outcome.UNCOMPARABLE, "no_upstream"), exchange=exchange)
+            return
         trace = self._random_hex(24)
         trace_id, span_id = trace[:32], trace[32:]
         drop = plan.headers.drop
         copy = Copy(
             open=one,
             exchange=exchange,
-            head=copies.head_of(exchange, candidate.address, sent[0], trace_id=trace_id, span_id=span_id, drop=drop),
+            head=copies.head_of(
+                exchange,
+                address,
+                sent[0],
+                trace_id=trace_id,
+                span_id=span_id,
+                drop=drop,
+                fresh=candidate.again is not None,
+            ),
             body=sent[0],
             trace_id=trace_id,
             span_id=span_id,
@@ -196,7 +210,7 @@ class ShadowObserver:
             outputs=candidate.outputs,
         )
         self._open[key] = one
-        dropped = self._mirror(policy, candidate).offer(copy)
+        dropped = self._mirror(policy, candidate, address).offer(copy)
         if dropped is not None:
             self._record(one, Judgement(dropped, "no_room"), exchange=exchange)
 
@@ -227,13 +241,13 @@ class ShadowObserver:
         budget = self.state.budgets.setdefault(f"{policy}/{candidate.plan.candidate}", Budget())
         return budget.take(per_day / self._replicas, self._wall() / 1e9)
 
-    def _mirror(self, policy: str, candidate: Planned) -> Mirror:
+    def _mirror(self, policy: str, candidate: Planned, address: Address) -> Mirror:
         plan = candidate.plan
-        key = (policy, plan.candidate, plan.upstream, plan.limits)
+        key = (policy, plan.candidate, address.url, plan.limits)
         found = self._mirrors.get(key)
         if found is None:
             found = self._mirrors[key] = Mirror(
-                candidate.address, plan.limits, announce=self._announce, done=self._done, wall=self._wall
+                address, plan.limits, announce=self._announce, done=self._done, wall=self._wall
             )
         return found
 

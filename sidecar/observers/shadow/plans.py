@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -19,22 +19,31 @@ from ...wire import Codec, protocols
 from ...wire.document import parse
 from ...yamldoc import loads
 
+_REPEAT: Final = ":repeat"  # a draw of its own: no unit has this name
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One candidate of one policy. `outputs` {} = every output of the answers, each by its value."""
 
     plan: CandidatePlan
-    address: Address
+    address: Address | None  # None = the primary's own, as the exchange says
     sampler: Sampler
     codec: Codec
     outputs: dict[str, Output]
     run: str  # `plan.run`, made once
     run_key: str
+    again: Sampler | None = None  # which of the sampled exchanges the primary is asked once more for
+
+    def address_of(self, exchange: Exchange) -> Address:
+        """Where a copy goes. RuntimeSetupError where the exchange does not say."""
+        return self.address or parse_address(exchange.upstream)
 
     def units_of(self, exchange: Exchange, plain: bytes | None, headers: Mapping[str, str]) -> Units | None:
         """The sampled units of an exchange, None = none is. `plain` None: the body cannot be read or was not kept, and
         the whole exchange is one unit."""
+        if self.again is not None and not self.again.draw(exchange.prediction_id).sampled:
+            return None
         unit = self.plan.unit
         values: list[Value] = []
         if unit != REQUEST and plain is not None:
@@ -68,17 +77,17 @@ def planned(guard: Guard, document: Mapping[str, Any], key: bytes) -> tuple[Plan
     for plan in read_plans(document):
         named = plan.outputs()
         outputs = named or {name: Output() for name in guard.contract.predictions}
-        found.append(
-            Planned(
-                plan,
-                parse_address(plan.upstream),
-                Sampler(key, guard.identity.name, plan.unit, plan.sample),
-                _codec(guard, document, outputs),
-                outputs,
-                plan.run,
-                run_key(guard.identity.name, plan.candidate, plan.run),
-            )
-        )
+        policy = guard.identity.name
+        sampler = Sampler(key, policy, plan.unit, plan.sample)
+        codec = _codec(guard, document, outputs)
+        address = parse_address(plan.upstream)
+        where = run_key(policy, plan.candidate, plan.run)
+        found.append(Planned(plan, address, sampler, codec, outputs, plan.run, where))
+        repeat = plan.repeated()
+        if repeat is not None:
+            again = Sampler(key, policy, _REPEAT, plan.repeat_primary or 0.0)
+            where = run_key(policy, repeat.candidate, repeat.run)
+            found.append(Planned(repeat, None, sampler, codec, outputs, repeat.run, where, again))
     return tuple(found)
 
 
