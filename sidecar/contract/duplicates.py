@@ -1,7 +1,7 @@
 """`unique: true`: no two rows of one request have the same value. The first keeps it, each later one breaks the check.
 
-Null, missing and what breaks a check of its own have no value to compare. 1 and 1.0 are the same number, true is not 1,
-and two spellings of one instant are one timestamp.
+Null, missing, NaN and what breaks a check of its own have no value to compare. 1 and 1.0 are the same number, true is
+not 1, and two spellings of one instant are one timestamp.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ def repeats(cell: Cell, column: Sequence[Value], now_seconds: float) -> Sequence
         if value is None or value is MISSING or value in cell.sentinels or cell.checks.broken(value, now_seconds):
             continue
         coerced = cell.checks.coerce(value)
+        if coerced != coerced:  # NaN is equal to nothing
+            continue
         key = (coerced.__class__ is bool, coerced)
         if key in seen:
             found.append(row)

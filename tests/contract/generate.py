@@ -96,6 +96,27 @@ OTHERS: list[dict[str, Any]] = [
     {"type": "int[2]", "max": 5},
     {"type": "string[]", "values": ["a", "b"]},
     {"type": "string[2]", "pattern": "[a-c]*"},
+    {"type": "float[2,2]", "max": 9},
+    {"type": "int[,2]", "min_length": 2},
+    {"type": "float[1,]", "finite": False},
+    {"type": "bool[,,]"},
+    {"type": "timestamp"},
+    {"type": "timestamp", "not_in_future": True},
+    {"type": "timestamp", "max_age": "1h", "unique": True},
+    {"type": "bytes", "min_length": 1, "max_length": 2},
+    {"type": "float", "finite": False},
+    {"type": "float", "finite": False, "min": 0, "exclusive_max": 5, "unique": True},
+    {"type": "int", "exclusive_min": 0, "exclusive_max": 6},
+]
+STAMPS = [
+    "2027-01-15T08:00:00Z",
+    "2027-01-15t09:30:00.25+01:00",
+    "2027-01-15 07:00:00-00:30",
+    "2027-01-16T00:00:00Z",
+    "2020-02-29T23:59:59Z",
+    "2027-01-15T08:00:00",
+    "2027-02-29T08:00:00Z",
+    "2027-01-15T08:00Z",
 ]
 
 
@@ -191,10 +212,21 @@ def near(feature: dict[str, Any]) -> st.SearchStrategy[Any]:
         "float": [0.25, 2, 3.5, 1e18],
         "bool": [True, False],
         "json": [{}, 1],
+        "timestamp": STAMPS,
+        "bytes": ["", "é", "ab", "abc"],
         "string": ["a", "ab", "b", "2027-02-28", "2027-02-30", "019b7c00-3d2a-7c11-9f00-1a2b3c4d5e6f"],
     }
-    atoms = st.sampled_from([*said, *own.get(kind, []), *own.get(kind, []), None if feature.get("nullable") else 1])
-    return st.lists(atoms, min_size=1, max_size=3) if size else atoms
+    deep = size.count(",")
+    if feature.get("finite") is False:
+        said += [float("nan"), float("inf")]
+    atoms: st.SearchStrategy[Any] = st.sampled_from(
+        [*said, *own.get(kind, []), *own.get(kind, []), None if feature.get("nullable") else 1]
+    )
+    if size:
+        atoms = st.lists(atoms, min_size=1, max_size=3)
+    for _ in range(deep):
+        atoms = st.lists(atoms, max_size=2) | atoms.map(lambda one: [one, one])
+    return atoms
 
 
 @st.composite

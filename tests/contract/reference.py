@@ -19,6 +19,7 @@ from sidecar.rows import MISSING
 from tests.expression.reference import Interpreter
 
 KEEP = object()
+NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 # Of the formats that generated features have, by other means than the package's.
 FORMATS = {
     "date": lambda text: len(text) == 10 and _day(text),
@@ -44,7 +45,20 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def type_of(value: Any, kind: str) -> str:
+# Every text in generated rows that is a timestamp; none of their other texts is one.
+INSTANTS = {
+    text: datetime.fromisoformat(text.upper().replace("Z", "+00:00")).timestamp()
+    for text in (
+        "2027-01-15T08:00:00Z",
+        "2027-01-15t09:30:00.25+01:00",
+        "2027-01-15 07:00:00-00:30",
+        "2027-01-16T00:00:00Z",
+        "2020-02-29T23:59:59Z",
+    )
+}
+
+
+def type_of(value: Any, kind: str, *, finite: bool = True) -> str:
     """The check that a value breaks by its class alone, or ""."""
     if kind == "int":
         if not is_number(value):
@@ -55,7 +69,13 @@ def type_of(value: Any, kind: str) -> str:
     if kind == "float":
         if not is_number(value):
             return "type"
+        if not finite:
+            return ""
         return "" if -1.7976931348623157e308 <= value <= 1.7976931348623157e308 else "finite"
+    if kind == "timestamp":
+        return "" if isinstance(value, str) and value in INSTANTS else "type"
+    if kind == "bytes":
+        return "" if isinstance(value, str | bytes) else "type"
     if kind == "bool":
         return "" if isinstance(value, bool) else "type"
     if kind == "string":
@@ -75,7 +95,15 @@ def scalar_checks(feature: Mapping[str, Any], value: Any) -> list[str]:
         broken.append("exclusive_min")
     if "exclusive_max" in feature and value >= feature["exclusive_max"]:
         broken.append("exclusive_max")
-    if "multiple_of" in feature and Fraction(repr(value)) % Fraction(repr(feature["multiple_of"])) != 0:
+    if "not_in_future" in feature and value > NOW:
+        broken.append("not_in_future")
+    if "max_age" in feature and value < NOW - 3600:
+        broken.append("max_age")
+    if (
+        "multiple_of" in feature
+        and math.isfinite(value)
+        and Fraction(repr(value)) % Fraction(repr(feature["multiple_of"])) != 0
+    ):
         broken.append("multiple_of")
     if "min_length" in feature and len(value) < feature["min_length"]:
         broken.append("min_length")
@@ -92,18 +120,56 @@ def scalar_checks(feature: Mapping[str, Any], value: Any) -> list[str]:
     return broken
 
 
+def meant(feature: Mapping[str, Any], value: Any) -> Any:
+    """The value that checks look at."""
+    if feature["type"] == "timestamp":
+        return INSTANTS[value]
+    if feature["type"] == "bytes" and isinstance(value, str):
+        return value.encode(errors="surrogatepass")
+    return value
+
+
+def shaped(value: Any, shape: Sequence[int | None]) -> bool:
+    """Whether nested lists are a full rectangle of these sizes; an empty list says nothing of what is inside it."""
+    if not shape:
+        return True
+    if not isinstance(value, list) or (shape[0] is not None and len(value) != shape[0]):
+        return False
+    sizes = {len(inner) if isinstance(inner, list) else -1 for inner in value} if len(shape) > 1 else set()
+    return len(sizes) < 2 and all(shaped(inner, shape[1:]) for inner in value) and even(value, len(shape))
+
+
+def even(value: Any, depth: int) -> bool:
+    """Whether all lists of one level have one length."""
+    level = [value]
+    for _ in range(depth - 1):
+        level = [inner for one in level for inner in one]
+        if len({len(one) for one in level}) > 1:
+            return False
+    return True
+
+
+def elements(value: Any, depth: int) -> list[Any]:
+    if depth == 1:
+        return list(value)
+    return [item for inner in value for item in elements(inner, depth - 1)]
+
+
 def checks(feature: Mapping[str, Any], value: Any) -> list[str]:
     kind, _, size = feature["type"].partition("[")
+    finite = feature.get("finite", True)
     if not size:
-        wrong = type_of(value, kind)
-        return [wrong] if wrong else scalar_checks(feature, value)
+        wrong = type_of(value, kind, finite=finite)
+        return [wrong] if wrong else scalar_checks(feature, meant(feature, value))
     if not isinstance(value, list):
         return ["type"]
-    if size != "]" and len(value) != int(size[:-1]):
+    shape = [int(each) if each else None for each in size[:-1].split(",")]
+    if not shaped(value, shape):
         return ["shape"]
+    value = elements(value, len(shape))
     if any(isinstance(item, list) for item in value):
         return ["shape"]
-    wrongs = {type_of(item, kind) for item in value}
+    wrongs = {type_of(item, kind, finite=finite) for item in value}
     for wrong in ("type", "finite"):
         if wrong in wrongs:
             return [wrong]
@@ -166,8 +232,9 @@ def repeats(feature: Mapping[str, Any], column: Sequence[Any]) -> list[int]:
     for row, value in enumerate(column):
         if value is None or value is MISSING or any(same(value, one) for one in feature.get("missing_values", [])):
             continue
-        if checks(feature, value):
+        if checks(feature, value) or value != value:
             continue
+        value = meant(feature, value)
         if any(same(value, other) for other in good):
             found.append(row)
         good.append(value)

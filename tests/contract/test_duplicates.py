@@ -10,6 +10,8 @@ from sidecar.rows import MISSING
 from sidecar.verdict import Action, Outcome
 from tests.contract.desk import findings, judge, one_feature, rows
 
+NAN = float("nan")
+
 
 @pytest.mark.parametrize(
     ("feature", "column", "repeated"),
@@ -19,6 +21,7 @@ from tests.contract.desk import findings, judge, one_feature, rows
         ("{type: int, unique: true}", [1, 2.0, 1.0], [2]),
         ("{type: float, unique: true}", [1, 0.5, 1.0], [2]),
         ("{type: float, unique: true, finite: false}", [float("nan"), float("nan")], []),
+        ("{type: float, unique: true, finite: false}", [NAN, NAN, 1.0, 1.0], [3]),
         ("{values: [1, true, a], unique: true}", [1, True, "a", True], [3]),
         ("{type: bool, unique: true}", [True, False, True], [2]),
         ("{type: timestamp, unique: true}", ["2026-01-31T12:00:00Z", "2026-01-31T13:00:00+01:00"], [1]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,6 +38,21 @@ def test_the_compiled_contract_agrees_with_the_reference(data: st.DataObject) ->
     assert list(verdict.dropped_rows) == expected["dropped"]
     changes = {(change.row, change.feature): shown(change.value) for change in verdict.changes}
     assert changes == {place: shown(value) for place, value in expected["changes"].items()}
+
+
+@pytest.mark.parametrize("feature", generate.OTHERS, ids=str)
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_each_type_agrees_near_what_it_speaks_of(feature: dict[str, Any], data: st.DataObject) -> None:
+    source = {"mode": "enforce", "features": {"a": feature}}
+    near = generate.near(feature)
+    cell = st.integers(0, 4).flatmap(lambda one: near if one else generate.CELLS)
+    batch = data.draw(st.lists(st.fixed_dictionaries({"a": cell}), min_size=1, max_size=6))
+    expected = reference.judge(source, batch)
+    contract = compiled(source)
+    verdict = judge(contract, table_of(contract, batch))
+    assert sorted((one.row, one.code, one.applied.value) for one in verdict.violations) == expected["codes"]
+    assert verdict.outcome == expected["outcome"]
 
 
 @settings(max_examples=100, deadline=None)
