@@ -103,7 +103,7 @@ class ExpectedRule:
     """A rule, and where its cells stand: (position among the expected tensors, its name, its width, column)."""
 
     cells: tuple[tuple[int, str, int, int], ...]
-    holds: Callable[..., bool | None]
+    holds: Callable[..., bool]
 
     def kept_by_one(self, tensors: Sequence[Any], nested: bool) -> bool:
         """Whether one row keeps it; every tensor is there, in order."""
@@ -111,7 +111,7 @@ class ExpectedRule:
         for index, _, _, column in self.cells:
             data = tensors[index].data
             cells.append(data[0][column] if nested else data[column])
-        return self.holds(*cells) is True
+        return self.holds(*cells)
 
     def kept(self, tensors: Mapping[str, Any], count: int, nested: bool) -> bool:
         """Whether all rows keep it, whatever order the tensors are in. Flat data is cut by the width."""
@@ -124,7 +124,7 @@ class ExpectedRule:
                 columns.append([row[column] for row in tensor.data])
             else:
                 columns.append(tensor.data[column::width] if width else tensor.data)
-        return all(self.holds(*cells) is True for cells in zip(*columns, strict=True))
+        return all(map(self.holds, *columns))
 
 
 def expected_rules(
