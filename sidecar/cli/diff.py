@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -177,9 +177,9 @@ def _load(paths: Sequence[Path], args: argparse.Namespace, platform: Path | None
     loaded: Loaded = load(paths, config=args.config or platform, environment=args.environment)
     if not loaded.errors:
         return list(loaded.policies)
-    for line in findings_text(loaded).splitlines()[:-1]:
-        if ": warning[" not in line:
-            print(line, file=sys.stderr)
+    errors = tuple(finding for finding in loaded.findings if finding.severity == "error")
+    for line in findings_text(replace(loaded, findings=errors)).splitlines()[:-1]:
+        print(line, file=sys.stderr)
     print(f"sidecar diff: {', '.join(map(str, paths))} is not valid: nothing was compared", file=sys.stderr)
     return None
 

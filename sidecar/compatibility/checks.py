@@ -126,32 +126,34 @@ def _sentinels(pair: Pair) -> Said | None:
 def _action(pair: Pair) -> Said | None:
     """What is done with a bad value. Clamping mends bounds alone, so there are two cases."""
     old, new = pair.old.keys, pair.new.keys
+    if word_of(old) == word_of(new) and old.on_violation == new.on_violation:
+        return None
     bounded = next((name for name in sorted(BOUNDS) if any(getattr(side, name) is not None for side in (old, new))), "")
     cases = ["type", bounded] if bounded else ["type"]
-    found: Verdicts | None = None
-    sentences: list[str] = []
+    found = change.TEXT
+    sentences: dict[tuple[Effect, Effect], str] = {}
     for case in cases:
         before, after = effect(old, case), effect(new, case)
-        if before is after and word_of(old) == word_of(new) and old.on_violation == new.on_violation:
+        if before is after and after not in (Effect.PASS, Effect.CHANGE):
             continue
-        if before is after and after is Effect.CHANGE:
-            verdicts = change.SEMANTIC_ANSWER if pair.output else change.SEMANTIC
-        elif pair.output:
-            verdicts = shift_answer(before, after)
-        else:
-            verdicts = shift(before, after)
-        found = verdicts if found is None else change.worst(found, verdicts)
+        moved = _moved(before, after, pair.output)
+        found = change.worst(found, moved) if sentences else moved
         rows = "out of bounds" if case != "type" else "that break it"
-        if before is after is Effect.CHANGE:
-            sentences.append(f"values {rows} are changed to another value")
-        elif before is after:
-            sentences.append(f"values {rows} are told otherwise")
+        if before is not after:
+            said = f"were {DOES[before]} and are now {DOES[after]}"
         else:
-            sentences.append(f"values {rows} were {DOES[before]} and are now {DOES[after]}")
-    if found is None or not sentences:
+            said = "are told otherwise" if after is Effect.PASS else "are changed to another value"
+        sentences.setdefault((before, after), f"values {rows} {said}")
+    if not sentences:
         return None
-    text = "; ".join(dict.fromkeys(sentences))
+    text = "; ".join(sentences.values())
     return found, f"{text[0].upper()}{text[1:]}."
+
+
+def _moved(before: Effect, after: Effect, output: bool) -> Verdicts:
+    if before is after is Effect.CHANGE:
+        return change.SEMANTIC_ANSWER if output else change.SEMANTIC
+    return shift_answer(before, after) if output else shift(before, after)
 
 
 def _role(pair: Pair) -> Said | None:
