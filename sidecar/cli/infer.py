@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..inference import Profile, Roles, Table
     from ..inference.models import Asked
     from ..inference.signature import Signature
+    from ..policy import Policy
     from .infer_rows import Chunk, Faults
 
 EPILOG: Final = """examples:
@@ -149,6 +150,9 @@ def _read(
     if not profile.rows:
         first = f" ({given.faults.first[0]})" if given.faults.first else ""
         raise RuntimeSetupError(f"{given.name}: has no rows to learn from{first}")
+    if {"prediction_id", "features", "prediction"} <= profile.columns.keys():
+        hint = "give the data directory or the archive's folder itself: sidecar infer DIR"
+        raise RuntimeSetupError(f"{given.name}: these are exported prediction records; {hint}")
     _known(roles, profile)
     table = guess_table(profile, roles)
     faults = given.faults
@@ -176,9 +180,24 @@ def _recorded(
     table = guess_table(profile, roles)
     verify(table, learnt.rows(), lexical=False)
     if policy is not None:
-        recorded = asked_of(policy)
-        asked = asked if asked.protocol else _overlaid(asked, recorded)
+        asked = asked if asked.protocol else _overlaid(asked, asked_of(policy))
+        table = _with_places(table, policy)
     return profile, table, asked, Signature(), None, str(args.source or args.data)
+
+
+def _with_places(table: Table, policy: Policy) -> Table:
+    """The features with the `from:` that they were recorded with."""
+    from dataclasses import replace
+
+    from ..inference.spelling import text
+
+    known = policy.contract.features
+    places = {name: known[name].from_ for name in known if known[name].from_}
+    features = [
+        replace(each, keys={**each.keys, "from": text(places[each.name])}) if each.name in places else each
+        for each in table.features
+    ]
+    return replace(table, features=tuple(features))
 
 
 def _overlaid(asked: Asked, recorded: Asked) -> Asked:
@@ -267,7 +286,7 @@ def _opening(table: Table, faults: Faults | None, source: str, created: str, fro
     if from_rows:
         said.append("Each comment says what was seen. Dirt that was in the data is allowed here: read it line by line.")
     if faults is not None and faults.total:
-        said.append(f"{faults.total} lines were left out: {'; '.join(faults.first)}")
+        said.append(f"{faults.total} of its lines were left out: {'; '.join(faults.first)}")
     if table.left_out:
         said.append("Not in here: " + ", ".join(f"{name!r} ({why})" for name, why in table.left_out.items()))
     return said

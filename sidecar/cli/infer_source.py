@@ -19,7 +19,6 @@ from ..inference.jsonschema import from_json_schema, from_openapi
 from ..inference.signature import Signature, from_mlflow, from_oip, from_tfserving
 from .infer_rows import Chunk, Faults, csv_rows, encoding_of, json_lines, listed_rows, parquet_rows
 
-FORMS: Final = ("csv", "jsonl", "json", "parquet", "mlflow", "oip", "tfserving", "openapi", "jsonschema")
 _SUFFIXES: Final = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -55,10 +54,11 @@ def open_given(path: Path, *, form: str, encoding: str, delimiter: str, columns:
         form = form or _form(path, data)
         if form not in ("csv", "jsonl", "parquet"):
             document = _document(data, name, form, encoding)
-            if not isinstance(document, list):
+            listed, names = _listed(document, columns)
+            if listed is None:
                 return Given(name, signature=_signature(document, name, form))
             faults = Faults()
-            return Given(name, rows=lambda: listed_rows(document, faults, columns), faults=faults)
+            return Given(name, rows=lambda: listed_rows(listed, faults, names), faults=faults)
         if standard_input:
             content = data
             faults = Faults()
@@ -139,6 +139,18 @@ def _document(data: BinaryIO, name: str, form: str, encoding: str) -> Any:
         raise RuntimeSetupError(f"{name}: is no YAML: {str(error).splitlines()[0]}") from None
     except (ValueError, RecursionError) as error:
         raise RuntimeSetupError(f"{name}: is no JSON: {error}; one object a line is --as jsonl") from None
+
+
+def _listed(document: Any, columns: Sequence[str]) -> tuple[list[Any] | None, Sequence[str]]:
+    """The rows of a document and the names of their columns, in the forms that requests have; None = it has none."""
+    if isinstance(document, dict):
+        split = document.get("dataframe_split", document)
+        if isinstance(split, dict) and isinstance(split.get("columns"), list) and isinstance(split.get("data"), list):
+            return split["data"], [str(name) for name in split["columns"]]
+        for key in ("instances", "dataframe_records", "rows"):
+            if isinstance(document.get(key), list):
+                return document[key], columns
+    return (document, columns) if isinstance(document, list) else (None, columns)
 
 
 def _signature(document: Any, name: str, form: str) -> Signature:

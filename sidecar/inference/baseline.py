@@ -30,6 +30,7 @@ from .numbers import Numbers
 from .profile import Column, Profile
 from .sketch import Bucket
 from .spelling import Guess
+from .spelling import text as spelled
 
 FORMAT: Final = "sidecar-baseline/1"
 BINS: Final = 10  # of equal counts, as PSI is read by convention
@@ -110,12 +111,10 @@ def _values(column: Column, guess: Guess) -> dict[str, int]:
             if text.lower() in found:
                 found[text.lower()] += count
         return found
-    words = {text: count for text, count in (column.texts.tally.counts or {}).items() if _spelled(text, guess)}
-    return {text: count for text, count in words.items() if text}
-
-
-def _spelled(text: str, guess: Guess) -> bool:
-    return json.dumps(text, ensure_ascii=False) not in guess.keys.get("missing_values", "")
+    words = {
+        text: count for text, count in (column.texts.tally.counts or {}).items() if spelled(text) not in guess.nothing
+    }
+    return {text: count for text, count in words.items() if text or not column.lexical}
 
 
 def _numeric(numbers: Numbers) -> Counts:

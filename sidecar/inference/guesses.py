@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .numbers import Numbers
 from .profile import Column, Profile, missing_words
 from .ranges import HIGH_SHARE, LOW_SHARE, bounds, sign_of
-from .spelling import Guess, listed, number, shown, spelled_type, text, unusable
+from .spelling import Guess, counted, listed, number, shown, spelled_type, text, unusable
 from .texts import NOTHING_AMONG_NUMBERS, Look, sounds_like_key, sounds_personal
 from .words import NEAR_UNIQUE, Words, about, guess_words
 
@@ -72,18 +72,18 @@ def guess_column(column: Column, rows: int, *, key: bool = False) -> Guess:
     if absent:
         keys["required"] = "false"
     seen = column.present - column.nulls
-    sentences = [f"{column.name}: seen in {seen} of {rows} rows; {'; '.join(found.said)}"]
+    sentences = [f"{column.name}: seen in {seen} of {counted(rows)}; {'; '.join(found.said)}"]
     if column.nulls:
-        sentences.append(f"  empty or null in {column.nulls} rows" + (f", not there in {absent}" if absent else ""))
+        sentences.append(f"  empty or null in {counted(column.nulls)}" + (f", not there in {absent}" if absent else ""))
     elif absent:
-        sentences.append(f"  not there in {absent} rows")
+        sentences.append(f"  not there in {counted(absent)}")
     if found.sentinels:
-        told = ", ".join(f"{value} ({count} rows)" for value, count in found.sentinels.items())
+        told = ", ".join(f"{value} ({counted(count)})" for value, count in found.sentinels.items())
         sentences.append(f"  stand apart from all else, taken for missing values: {told}")
         found.looks.append("sentinels")
     order = ("type", "role", "min", "max", "values", "pattern", "max_length", "nullable", "missing_values")
     ordered = {name: keys[name] for name in order if name in keys} | keys
-    return Guess(column.name, found.type, ordered, tuple(sentences), found.personal, tuple(found.looks))
+    return Guess(column.name, found.type, ordered, tuple(sentences), found.personal, tuple(found.looks), tuple(nothing))
 
 
 def _guess(column: Column, *, key: bool) -> Words:
@@ -117,7 +117,7 @@ def _guess(column: Column, *, key: bool) -> Words:
     kinds = {"numbers": numeric + numbers.huge, "booleans": truths, "texts": texts, "lists of numbers": lists}
     kinds |= {"other lists": column.bad_lists, **column.other}
     seen = {kind: count for kind, count in kinds.items() if count}
-    told = ", ".join(f"{kind} ({count} rows)" for kind, count in seen.items())
+    told = ", ".join(f"{kind} ({counted(count)})" for kind, count in seen.items())
     if len(seen) == 1:
         return Words("json", said=[f"{told}: not checked"])
     return Words("json", said=[f"mixed types: {told}; unchecked until the data has one type"], looks=["mixed types"])
@@ -205,5 +205,5 @@ def _range(numbers: Numbers) -> str:
 def _minus_one(numbers: Numbers, words: Words) -> None:
     counts = numbers.tally.counts
     if numbers.low == -1 and counts is not None and sum(value < 0 for value in counts) == 1:
-        words.said.append(f"-1 is the only negative ({counts[-1]} rows): if it means missing, missing_values: [-1]")
+        words.said.append(f"-1 is the only negative ({counted(counts[-1])}): if it means missing, missing_values: [-1]")
         words.looks.append("sentinels")

@@ -12,7 +12,7 @@ from .tally import Tally
 
 Number: TypeAlias = int | float
 
-EXACT_DISTINCT: Final = 4096
+EXACT_DISTINCT: Final = 1024
 # What systems write where a number is not known. They stay apart until all others are known.
 SENTINELS: Final[frozenset[Number]] = frozenset(
     {sign * (10**digits - 1) for digits in range(3, 13) for sign in (1, -1)}

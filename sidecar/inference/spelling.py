@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ..yamldoc import quote
@@ -25,7 +25,8 @@ class Guess:
     keys: Mapping[str, str]
     comments: tuple[str, ...] = ()
     personal: bool = False
-    looks: tuple[str, ...] = field(default=())  # what a person should look at
+    looks: tuple[str, ...] = ()  # what a person should look at
+    nothing: tuple[str, ...] = ()  # its missing values, as YAML
 
     def as_prediction(self) -> Guess:
         """Outputs have no role and are not hidden by their key."""
@@ -78,6 +79,11 @@ def comment(sentence: str, indent: int) -> list[str]:
     return textwrap.wrap(
         safe, LINE_LENGTH, initial_indent=margin, subsequent_indent=f"{margin}  ", break_on_hyphens=False
     )
+
+
+def counted(count: int, what: str = "row") -> str:
+    """`1 row`, `2 rows`."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def shown(value: object, limit: int = 40) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ..yamldoc import quote
 from .profile import Column
-from .spelling import listed, shown, text
+from .spelling import counted, listed, shown, text
 from .texts import LABELS, NOTHING, PERSONAL, Look, pattern_of, sounds_like_key, sounds_personal
 
 MOST_CATEGORIES = 50
@@ -73,7 +73,7 @@ def _dates(column: Column, words: Words, count: int) -> bool:
         for day, seen in sorted(texts.no_days.items()):
             if not years[0] - span <= _year(day) <= years[-1] + span:
                 words.sentinels[day] = seen
-    forms = ", ".join(f"{form} ({number} rows)" for form, number in texts.forms.most_common())
+    forms = ", ".join(f"{form} ({counted(number)})" for form, number in texts.forms.most_common())
     personal = sounds_personal(column.name)
     between = f"years {years[0]} to {years[-1]}, " if years and not personal else ""
     if not dates:
@@ -110,7 +110,9 @@ def _plain(column: Column, words: Words, count: int, *, key: bool) -> None:
         return
     if texts.digits == count and texts.looks[Look.LED]:
         words.keys["pattern"] = text("[0-9]+")
-        words.said.append(f"digits with leading zeros in {texts.looks[Look.LED]} rows: identifiers, which stay text")
+        words.said.append(
+            f"digits with leading zeros in {counted(texts.looks[Look.LED])}: identifiers, which stay text"
+        )
     _mixture(column, words, count)
     if key or (unique and (sounds_like_key(column.name) or texts.looks[Look.UUID] == count)):
         words.keys["role"] = "key"
@@ -156,7 +158,7 @@ def _mixture(column: Column, words: Words, count: int) -> None:
         return
     examples = ", ".join(shown(each, 20) for each in texts.examples)
     such = f", such as {examples}" if examples else ""
-    words.said.append(f"mixed: {numeric} rows look like numbers, {count - numeric} do not{such}")
+    words.said.append(f"mixed: {counted(numeric)} like numbers, {count - numeric} do not{such}")
     words.looks.append("mixed types")
 
 
@@ -174,6 +176,5 @@ def _category(column: Column, words: Words, count: int) -> None:
     words.keys["on_violation"] = action
     rarest = min(values.values())
     estimate = f"{100 * unseen:.2g} % of rows to come" if once else "hardly any row to come"
-    words.said.append(
-        f"{len(values)} values, the rarest in {rarest} rows; {estimate} will have another one (Good-Turing): {action}"
-    )
+    words.said.append(f"{counted(len(values), 'value')}, the rarest in {counted(rarest)}")
+    words.said.append(f"{estimate} will have another one (Good-Turing): {action}")

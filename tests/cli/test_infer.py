@@ -82,7 +82,7 @@ class TestDirtyData:
             ("updated_at", "RFC 3339 with a zone"),
             ("country", "constant: always DE"),
             ("email", "looks like e-mail addresses: no value is listed here"),
-            ("size", "mixed: 514 rows look like numbers, 86 do not, such as large"),
+            ("size", "mixed: 514 rows like numbers, 86 do not, such as large"),
             ("occupation", "4 values"),
             ("comment: free", "nearly unique"),
         ],
@@ -251,6 +251,19 @@ class TestOtherForms:
         (tmp_path / "s.json").write_text(json.dumps(schema))
         assert codes(infer(tmp_path / "s.json", output=tmp_path / "s.yaml"), age=121) == {"age.max"}
 
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"instances": [{"age": 30, "job": "a"}, {"age": 31, "job": "b"}]},
+            {"dataframe_records": [{"age": 30, "job": "a"}, {"age": 31, "job": "b"}]},
+            {"dataframe_split": {"columns": ["age", "job"], "data": [[30, "a"], [31, "b"]]}},
+        ],
+    )
+    def test_a_request_body_is_rows_too(self, tmp_path: Path, body: dict[str, Any]) -> None:
+        (tmp_path / "body.json").write_text(json.dumps(body))
+        features = infer(tmp_path / "body.json", output=tmp_path / "p.yaml").contract.features
+        assert {name: each.type for name, each in features.items()} == {"age": "int", "job": "string"}
+
     def test_the_guesses_as_json(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (tmp_path / "rows.json").write_text(json.dumps(ROWS))
         assert main(["infer", str(tmp_path / "rows.json"), "--format", "json"]) == 0
@@ -276,6 +289,28 @@ class TestRecorded:
         assert codes(policy, age=500) == {"age.max"}, refused
         assert "seen in 31 of 31 rows" in (tmp_path / "learnt.yaml").read_text()
         assert policy.contract.prediction["score"].type == "float"
+
+    def test_hidden_values_are_not_learnt(self, tmp_path: Path) -> None:
+        text = "policy: credit\nmodel: {protocol: oip, name: credit, columns: {input-0: [age, income]}}\n"
+        desk = Desk(tmp_path, text + "contract: {features: {age: {type: int, pii: true}, income: {type: float}}}\n")
+        (desk.data / "secret").write_bytes(SECRET)
+        for index in range(30):
+            desk.call([20 + index, 1000.0 + index])
+        policy = infer(desk.data, output=tmp_path / "learnt.yaml")
+        assert (policy.contract.features["age"].type, policy.contract.features["age"].pii) == ("json", True)
+        assert policy.contract.features["income"].type == "float"
+        assert "hidden by the policy it was recorded under" in (tmp_path / "learnt.yaml").read_text()
+
+    def test_exported_records_are_not_mistaken_for_rows(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        desk = Desk(tmp_path)
+        (desk.data / "secret").write_bytes(SECRET)
+        desk.call([20, 1000.0])
+        out = tmp_path / "records.jsonl"
+        assert main(["log", "export", "--format", "jsonl", "--data", str(desk.data), "-o", str(out)]) == 0
+        assert main(["infer", str(out)]) == 2
+        assert "sidecar infer DIR" in capsys.readouterr().err
 
     def test_nothing_recorded_is_told(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         desk = Desk(tmp_path)

@@ -57,7 +57,7 @@ def holds(rows: list[dict[str, Any]], *, lexical: bool) -> None:
     assert verdict.would in ("ok", "repaired"), (verdict.violations, inferred.text)
     assert "seen" in inferred.text or not inferred.table.features
     for guess in inferred.table.features:
-        assert f"of {len(rows)} rows" in guess.comments[0]
+        assert f"of {len(rows)} row" in guess.comments[0]
 
 
 @settings(max_examples=200, deadline=None)

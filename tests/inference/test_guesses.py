@@ -71,7 +71,7 @@ class TestSentinels:
         inferred = column([*AGES, -999, -999, 999999])
         assert inferred.guess("x").keys["missing_values"] == "[-999, 999999]"
         assert inferred.guess("x").keys["max"] == "92"
-        assert "-999 (2 rows), 999999 (1 rows)" in inferred.comment("x")
+        assert "-999 (2 rows), 999999 (1 row)" in inferred.comment("x")
 
     def test_what_is_among_the_others_is_a_number(self) -> None:
         inferred = column([*range(-2000, 2000, 10), 999, -999])
@@ -79,7 +79,7 @@ class TestSentinels:
 
     def test_the_only_negative_is_asked_about(self) -> None:
         inferred = column([*AGES, -1])
-        assert "-1 is the only negative (1 rows)" in inferred.comment("x")
+        assert "-1 is the only negative (1 row)" in inferred.comment("x")
         assert inferred.refuses({"x": -1}) == ()
 
     def test_words_among_numbers(self) -> None:
@@ -127,7 +127,7 @@ class TestText:
         one = column(["2024-03-01", "2025-04-02"], lexical=True)
         assert one.refuses({"x": "03/01/2024"}) == ("x.pattern",)
         two = column(["2024-03-01", "02.04.2025"], lexical=True)
-        assert "2 formats: YYYY-MM-DD (1 rows), DD.MM.YYYY (1 rows)" in two.comment("x")
+        assert "2 formats: YYYY-MM-DD (1 row), DD.MM.YYYY (1 row)" in two.comment("x")
         assert two.guess("x").looks == ("dates in more than one format",)
 
     def test_rfc_3339_with_a_zone_is_a_timestamp(self) -> None:
@@ -180,17 +180,17 @@ class TestPresence:
         inferred = infer([{"a": 1, "b": None}, {"a": 2}, {"a": 3, "b": 4}])
         assert inferred.guess("a").keys.keys() == {"type", "min", "max"}
         assert (inferred.guess("b").keys["nullable"], inferred.guess("b").keys["required"]) == ("true", "false")
-        assert "empty or null in 1 rows, not there in 1" in inferred.comment("b")
+        assert "empty or null in 1 row, not there in 1" in inferred.comment("b")
 
     def test_a_column_without_values(self) -> None:
         assert keys([None, None]) == {"type": "json", "nullable": "true"}
 
     def test_mixed_types_are_reported_with_counts(self) -> None:
         inferred = column([1, 2, "a", True, [1]])
-        assert "mixed types: numbers (2 rows), booleans (1 rows), texts (1 rows)" in inferred.comment("x")
+        assert "mixed types: numbers (2 rows), booleans (1 row), texts (1 row)" in inferred.comment("x")
         assert inferred.guess("x").looks == ("mixed types",)
         text = column(["12", "7.5", "n.a.", "about 3"], lexical=True)
-        assert "mixed: 2 rows look like numbers, 2 do not, such as n.a., about 3" in text.comment("x")
+        assert "mixed: 2 rows like numbers, 2 do not, such as n.a., about 3" in text.comment("x")
 
     def test_vectors(self) -> None:
         assert keys([[1, 2], [3, 4]]) == {"type": '"int[2]"'}
