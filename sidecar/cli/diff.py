@@ -79,6 +79,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     add_source(parser)
     add_times(parser)
+    parser.add_argument("--where", metavar="EXPR", help="only rows for which this holds, as in `sidecar find`")
     parser.add_argument("--config", type=Path, metavar="FILE", help="the platform file (sidecar.yaml) of both")
     parser.add_argument("--environment", default="", metavar="NAME", help="the environment whose overrides hold")
     parser.add_argument(
@@ -123,8 +124,8 @@ def _usage(args: argparse.Namespace) -> str:
     if args.transitive and not args.old.is_dir():
         return f"--transitive compares with every version in a directory; {args.old} is none"
     rows = [name for name in ("data", "source", "since", "until") if getattr(args, name)]
-    if rows and args.replay is None:
-        return "--data, --from, --since and --until choose the rows of --replay: add it"
+    if (rows or args.where) and args.replay is None:
+        return "--data, --from, --since, --until and --where choose the rows of --replay: add it"
     if rows and args.replay != _RECORDED:
         return f"--replay {args.replay} has its own rows; leave out --data, --from, --since and --until"
     return ""
@@ -224,10 +225,15 @@ def _proven(comparison: Comparison, replay: Replay, features: frozenset[str]) ->
 
 
 def _replayed(old: Policy, new: Policy, args: argparse.Namespace) -> Replay:
+    from ..predictions.condition import compile_condition
     from .replayed import file_rows, recorded_rows
 
     replay = Replay(old, new)
-    rows = recorded_rows(args, old, new) if args.replay == _RECORDED else file_rows(Path(args.replay), old, new)
+    where = compile_condition(args.where) if args.where else None
+    if args.replay == _RECORDED:
+        rows = recorded_rows(args, old, new, where)
+    else:
+        rows = file_rows(Path(args.replay), old, new, where)
     for row in rows:
         if isinstance(row, str):
             replay.skip(row)

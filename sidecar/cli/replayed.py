@@ -7,7 +7,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,19 +23,23 @@ _UNKNOWN: Final = "unknown."
 
 # A row, or why it cannot be judged.
 Found = Received | str
+# Whether a record is asked for; None = every one.
+Where = Callable[[Mapping[str, Any]], bool] | None
 
 
-def recorded_rows(args: argparse.Namespace, old: Policy, new: Policy) -> Iterator[Found]:
+def recorded_rows(args: argparse.Namespace, old: Policy, new: Policy, where: Where = None) -> Iterator[Found]:
     """Rows that a gateway judged by a policy of one of these names, as they were received."""
     since, until = times(args)
     recorded = open_recorded(args)
     for row in recorded.source.predictions(since_ns=since, until_ns=until):
         if row.policy.name not in (old.name, new.name):
             continue
+        record = to_record(row)
+        if where is not None and not where(record):
+            continue
         if not row.features and row.unread:
             yield row.unread
             continue
-        record = to_record(row)
         yield received(record, _hidden(recorded, row.policy.digest))
 
 
@@ -45,7 +49,7 @@ def _hidden(recorded: Recorded, digest: str) -> frozenset[str]:
     return frozenset() if guard is None else frozenset(guard.recording.hidden) | guard.recording.slice_only
 
 
-def file_rows(path: Path, old: Policy, new: Policy) -> Iterator[Found]:
+def file_rows(path: Path, old: Policy, new: Policy, where: Where = None) -> Iterator[Found]:
     """Rows of a JSONL file: records as `sidecar log export` writes them, or plain objects of features.
 
     RuntimeSetupError for a file that cannot be read, and for a line that is no object.
@@ -68,7 +72,9 @@ def file_rows(path: Path, old: Policy, new: Policy) -> Iterator[Found]:
             name = record.get("policy")
             if isinstance(name, dict) and name.get("name") not in (None, "", old.name, new.name):
                 continue
-            yield _of_line(record, number, hidden)
+            whole = isinstance(record.get("features"), dict)
+            if where is None or where(record if whole else {"features": record}):
+                yield _of_line(record, number, hidden)
 
 
 def hidden_by(policy: Policy) -> frozenset[str]:

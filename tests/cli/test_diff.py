@@ -157,6 +157,7 @@ def test_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     old_new = two(tmp_path, IRIS, IRIS)
     assert main([*old_new, "--transitive"]) == 2
     assert "is none" in capsys.readouterr().err
+    assert main([*old_new, "--where", "age > 3"]) == 2
     assert main([*old_new, "--since", "2h"]) == 2
     assert "--replay" in capsys.readouterr().err
     assert main([*old_new, "--replay", "rows.jsonl", "--data", "x"]) == 2
@@ -268,6 +269,18 @@ def test_times_choose_the_rows(desk: Desk, capsys: pytest.CaptureFixture[str]) -
     new = variant(("max: 120", "max: 10"), text=OLD)
     replayed(desk, new, "--from", str(desk.data), "--since", "2026-01-02T03:04:08Z")
     assert said(capsys)["policies"][0]["replay"]["calls"] == 1
+
+
+def test_a_condition_chooses_the_rows(tmp_path: Path, desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.call([110, 1.0])
+    desk.call([110, 9.0])
+    new = variant(("max: 120", "max: 10"), text=OLD)
+    replayed(desk, new, "--data", str(desk.data), "--where", "income > 5")
+    assert said(capsys)["policies"][0]["replay"]["rows"] == 1
+    rows = file(tmp_path, '{"age": 1, "income": 1}\n{"age": 1, "income": 9}\n', "rows.jsonl")
+    replayed(desk, new, rows, "--where", "income > 5")
+    assert said(capsys)["policies"][0]["replay"]["rows"] == 1
+    assert replayed(desk, new, rows, "--where", "income >") == 2
 
 
 def test_what_the_record_hides_is_not_judged_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
