@@ -6,6 +6,7 @@ it is undecided, which is no violation; `is null` says it outright.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,11 +29,12 @@ from ..expression import (
     compile_expression,
     implication,
 )
+from ..expression.ranges import possible
 from ..rows import Rows, RowTest
 from ..verdict import Action
 from .build import Built
 from .judge import Judgement
-from .kinds import Scalar
+from .kinds import NUMERIC, Scalar
 from .report import Report
 from .sections import Feature, Mode, Owner, Rule
 
@@ -75,6 +77,11 @@ class FeatureNames(Declared):
         # A feature that does not compile has its own finding: here it may be anything.
         super().__init__({name: type_of(built[name]) if name in built else ANY for name in checked})
         self._ignored = features.keys() - checked.keys()
+        self.ranges = {
+            name: (-math.inf if found.low is None else found.low, math.inf if found.high is None else found.high)
+            for name, found in built.items()
+            if found.kind.scalar in NUMERIC and not found.kind.shape
+        }
 
     def find(self, path: tuple[str, ...]) -> tuple[str, Type]:
         name = ".".join(path)
@@ -132,6 +139,8 @@ def compile_rules(
         expression = _together(when, expect, place)
         if rule.mode is Mode.OFF:
             continue
+        if not expression.constant:
+            _say_decided(expression, names, place)
         in_body = tuple(name for name in expression.names if not features[name].from_.startswith(_HEADER))
         sentence = rule.description or _sentence(rule)
         enforced = rule.mode is not Mode.OBSERVE
@@ -172,6 +181,17 @@ def _say_constant(expression: Expression, place: Report, if_true: str, if_false:
     place.error("rule.constant", f"this is {word} for every row: {if_true if answer else if_false}", "name a feature")
 
 
+def _say_decided(expression: Expression, names: FeatureNames, place: Report) -> None:
+    """A rule that the features' own bounds have answered already."""
+    answers = possible(expression.meaning, names.ranges)
+    if False not in answers:
+        message = "no row can break this rule: the bounds of its features, or the rule itself, rule that out"
+        place.at("expect").warning("rule.decided", message, "drop the rule, or correct it")
+    elif True not in answers:
+        message = "no row can keep this rule: the bounds of its features, or the rule itself, rule that out"
+        place.at("expect").warning("rule.decided", message, "correct the rule")
+
+
 def _sentence(rule: Rule) -> str:
     condition = f" where {rule.when}" if rule.when else ""
     return " ".join(f"must hold{condition}: {rule.expect}".split())
@@ -180,9 +200,7 @@ def _sentence(rule: Rule) -> str:
 def find_broken(judgement: Judgement, rules: Sequence[CompiledRule], rows: Rows, order: int) -> None:
     """Note every row that breaks a rule. The judgement has the settled values of the rules' features."""
     for rule in rules:
-        refused = rule.expression.refused(judgement.settled, rows.count)
-        judgement.undecided += refused.undecided
-        for row in refused.rows:
+        for row in rule.expression.refused(judgement.settled, rows.count):
             judgement.note(
                 row, order, rule.code, "", rule.action, rule.sentence, bool(rule.in_body), rule.enforced, rule.in_body
             )

@@ -13,7 +13,7 @@ Arithmetic is that of doubles; comparisons are exact. Timestamps compare with RF
 
 from __future__ import annotations
 
-from .expression import COLUMNS_FROM_ROWS, Expression, Refused, compile_expression, implication
+from .expression import COLUMNS_FROM_ROWS, Expression, compile_expression, implication
 from .fault import ExpressionError, UnknownNameError
 from .functions import FUNCTIONS
 from .rowcode import RowFunction
@@ -49,7 +49,6 @@ __all__ = [
     "Expression",
     "ExpressionError",
     "Kind",
-    "Refused",
     "RowFunction",
     "Type",
     "UnknownNameError",

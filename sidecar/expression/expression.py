@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import ModuleType
-from typing import Final, NamedTuple
+from typing import Final
 
 from ..rows import MISSING, Value
 from .check import Checker
@@ -24,13 +24,6 @@ def _by_columns() -> ModuleType:
     from . import columns
 
     return columns
-
-
-class Refused(NamedTuple):
-    """The rows for which an expression is false, in order, and for how many it was undecided."""
-
-    rows: Sequence[int]
-    undecided: int
 
 
 class Expression:
@@ -68,8 +61,8 @@ class Expression:
         pairs = zip(truth.true.tolist(), truth.false.tolist(), strict=True)
         return [True if true else False if false else None for true, false in pairs]
 
-    def refused(self, columns: Mapping[str, Sequence[Value]], count: int) -> Refused:
-        """Where the answer is False; by whichever way is faster for so many rows."""
+    def refused(self, columns: Mapping[str, Sequence[Value]], count: int) -> Sequence[int]:
+        """The rows for which the answer is False, in order; by whichever way is faster for so many."""
         if count >= COLUMNS_FROM_ROWS:
             way = _by_columns()
             try:
@@ -77,10 +70,9 @@ class Expression:
             except way.NotColumns:
                 pass
             else:
-                decided = int(truth.true.sum()) + int(truth.false.sum())
-                return Refused(truth.false.nonzero()[0].tolist(), count - decided)
-        found = self._row_by_row(columns, count)
-        return Refused([row for row, answer in enumerate(found) if answer is False], found.count(None))
+                found: list[int] = truth.false.nonzero()[0].tolist()
+                return found
+        return [row for row, answer in enumerate(self._row_by_row(columns, count)) if answer is False]
 
     def _row_by_row(self, columns: Mapping[str, Sequence[Value]], count: int) -> list[bool | None]:
         if not self.names:

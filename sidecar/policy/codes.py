@@ -67,6 +67,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
         "The expression cannot be read, or compares what cannot be compared.",
         "Mend it at the character.",
     ),
+    "rule.decided": ("Bounds leave a rule one answer for every row.", "Drop the rule, or correct it."),
     "rule.constant": ("The expression has one answer for every row.", "Name a feature, or correct the comparison."),
     "rule.id": ("The id cannot end a code.", "Use letters, digits, `-`, `_` and `.`."),
     "rule.mode": ("A rule cannot be stronger than its contract.", "Set the contract's mode, or drop the rule's."),

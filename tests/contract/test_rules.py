@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -179,6 +180,23 @@ def test_a_rule_cannot_be_stricter_than_its_contract() -> None:
     contract = compiled(FEATURES % "{id: r, expect: age > 1, mode: enforce}")
     verdict = judge(contract, table_of(contract, [{"age": 0, "job": "a", "at": "2026-01-01T00:00:00Z"}]))
     assert (verdict.outcome, verdict.would, contract.mode("")) == (Outcome.OBSERVED, Outcome.REJECTED, Mode.OBSERVE)
+
+
+@pytest.mark.parametrize(
+    ("expect", "message"),
+    [
+        ("age <= 120", "no row can break"),
+        ("age > 120 or job == 'a'", ""),
+        ("age > 120", "no row can keep"),
+        ("limit < 18 and limit > 65", "no row can keep"),
+        ("age / 2 < 1000", ""),
+    ],
+)
+def test_a_rule_that_bounds_have_answered_is_pointed_out(expect: str, message: str) -> None:
+    features = "age: {type: int, min: 0, max: 120}, job: {type: string}, limit: {type: float}"
+    found = findings(f"{{features: {{{features}}}, rules: [{{id: r, expect: {json.dumps(expect)}}}]}}")
+    assert [(one.code, one.severity) for one in found] == ([("rule.decided", "warning")] if message else [])
+    assert all(message in one.message for one in found)
 
 
 def test_a_feature_that_does_not_compile_does_not_make_its_rules_wrong() -> None:
