@@ -64,32 +64,58 @@ class Checks:
 
     type: TypeName = key(
         "",
+        also="dtype datatype kind",
         doc="int, float, bool, string, category, timestamp, bytes, json, or a vector: float[64], float[], float[2,3]. "
         "Inferred from the checks when left out.",
     )
-    min: Plain | None = key(None, doc="Smallest value allowed (number or timestamp).")
-    max: Plain | None = key(None, doc="Largest value allowed (number or timestamp).")
-    exclusive_min: Plain | None = key(None, doc="Values must be above this.")
-    exclusive_max: Plain | None = key(None, doc="Values must be below this.")
-    multiple_of: Plain | None = key(None, doc="Values must be a multiple of this number.")
-    values: tuple[Plain, ...] | None = key(None, doc="The values allowed.")
-    not_values: tuple[Plain, ...] | None = key(None, doc="Values that are refused, whatever else allows them.")
-    pattern: str = key("", doc="RE2 pattern that the whole string must match.")
+    min: Plain | None = key(
+        None, also="minimum ge gte atleast lower lowerbound", doc="Smallest value allowed (number or timestamp)."
+    )
+    max: Plain | None = key(
+        None, also="maximum le lte atmost upper upperbound", doc="Largest value allowed (number or timestamp)."
+    )
+    exclusive_min: Plain | None = key(
+        None, also="exclusiveminimum gt above greaterthan", doc="Values must be above this."
+    )
+    exclusive_max: Plain | None = key(None, also="exclusivemaximum lt below lessthan", doc="Values must be below this.")
+    multiple_of: Plain | None = key(None, also="step", doc="Values must be a multiple of this number.")
+    values: tuple[Plain, ...] | None = key(
+        None,
+        also="enum choices allowed allowedvalues isin oneof categories domain acceptedvalues const",
+        doc="The values allowed.",
+    )
+    not_values: tuple[Plain, ...] | None = key(
+        None,
+        also="forbidden denied notin isnotin disallowed blocklist",
+        doc="Values that are refused, whatever else allows them.",
+    )
+    pattern: str = key("", also="regex regexp matches match", doc="RE2 pattern that the whole string must match.")
     format: FormatName | None = key(
         None,
         doc="What the whole string must be: date, email, hostname, ipv4, ipv6, iso-country, iso-currency, ulid, uri or "
         "uuid.",
     )
-    min_length: int | None = key(None, doc="Shortest string (characters), list (items) or bytes.")
-    max_length: int | None = key(None, doc="Longest string (characters), list (items) or bytes.")
+    min_length: int | None = key(
+        None, also="minlen minitems", doc="Shortest string (characters), list (items) or bytes."
+    )
+    max_length: int | None = key(
+        None, also="maxlen maxitems", doc="Longest string (characters), list (items) or bytes."
+    )
     finite: bool | None = key(None, doc="Refuse NaN and infinities; true unless set to false.")
     not_in_future: bool = key(False, doc="The timestamp must not be later than now.")
     max_age: Seconds | None = key(None, doc="The timestamp must not be older than this.")
-    nullable: bool = key(False, doc="Whether null is a good value.")
-    required: bool = key(True, doc="Whether the value must be there.")
-    missing_values: tuple[Plain, ...] = key((), doc="Values that mean null, like -999 or NaN; turned into null first.")
+    nullable: bool = key(
+        False, also="notnull nonnull null allownull allownulls allownone", doc="Whether null is a good value."
+    )
+    required: bool = key(True, also="optional mandatory presence", doc="Whether the value must be there.")
+    missing_values: tuple[Plain, ...] = key(
+        (),
+        also="navalues nullvalues sentinels missing",
+        doc="Values that mean null, like -999 or NaN; turned into null first.",
+    )
     on_violation: OnViolation | None = key(
         None,
+        also="onfail onerror action onbadvalue severity",
         doc="reject, fallback, drop, clamp, set_null, warn, ignore, or {replace: value}. "
         "Default: reject; warn for slice_only features, which the model never sees.",
     )
@@ -106,7 +132,9 @@ class Feature(Checks):
 
     default: Plain | None = key(None, doc="Set where the value is missing or null; counts as a repair.")
     unique: bool = key(
-        False, doc="In one request no two rows may have the same value; the second and later ones break it. Nulls may."
+        False,
+        also="isunique distinct",
+        doc="In one request no two rows may have the same value; the second and later ones break it. Nulls may.",
     )
     role: Role = key(
         "input",
@@ -116,10 +144,11 @@ class Feature(Checks):
     from_: str = key(
         "",
         name="from",
+        also="path pointer location",
         doc="Where the value is, if not at the protocol's place: header:NAME, /json/pointer, tensor[3].",
     )
     source: str = key("", doc="The system the value comes from, for readers.")
-    pii: bool = key(False, doc="Personal data: hashed in everything that is kept.")
+    pii: bool = key(False, also="personal sensitive", doc="Personal data: hashed in everything that is kept.")
     watch: FeatureWatch | None = key(None, doc="Window limits of this feature.")
     lifecycle: Literal["planned", "active", "deprecated"] = key("active", doc="planned, active or deprecated.")
     renamed_from: str = key("", doc="The name it had before: `sidecar diff` takes it for the same feature.")
@@ -138,9 +167,9 @@ class Prediction(Checks):
 class Rule:
     """A condition over several features of a row."""
 
-    id: str = key(doc="Stable name; its violations have the code rule.ID.")
-    expect: str = key(doc="The expression that must hold.")
-    when: str = key("", doc="Judge only rows for which this expression holds.")
+    id: str = key(also="name", doc="Stable name; its violations have the code rule.ID.")
+    expect: str = key(also="assert condition check must expression expr", doc="The expression that must hold.")
+    when: str = key("", also="if where given", doc="Judge only rows for which this expression holds.")
     on_violation: Literal["reject", "fallback", "drop", "warn", "ignore"] = key(
         "reject", doc="What is done with the row."
     )
@@ -172,14 +201,20 @@ class ContractSection:
         "A bad single row is refused.",
     )
     unknown_features: Literal["reject", "strip", "warn", "ignore"] = key(
-        "ignore", doc="What is done with names the contract does not have."
+        "ignore",
+        also="additionalproperties extra extras unknown unknowncolumns",
+        doc="What is done with names the contract does not have.",
     )
     on_guard_error: Literal["pass", "reject"] | None = key(
         None, doc="When our own check fails: pass or reject. Default: pass in observe, reject in enforce."
     )
-    features: dict[str, Feature] = key(doc="Feature name → its checks.", default_factory=dict)
-    rules: tuple[Rule, ...] = key((), doc="Conditions over several features.")
-    prediction: dict[str, Prediction] = key(doc="Prediction name → its checks.", default_factory=dict)
+    features: dict[str, Feature] = key(
+        also="columns fields inputs properties schema", doc="Feature name → its checks.", default_factory=dict
+    )
+    rules: tuple[Rule, ...] = key((), also="constraints expectations", doc="Conditions over several features.")
+    prediction: dict[str, Prediction] = key(
+        also="predictions outputs output", doc="Prediction name → its checks.", default_factory=dict
+    )
     fallback: Fallback | None = key(None, doc="The answer given where the model's is not.")
     errors: Disclosure = key(Disclosure.CODES, doc="What callers may see of a violation: full, codes or minimal.")
 

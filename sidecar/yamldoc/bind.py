@@ -303,9 +303,11 @@ class Binder:
             self.report("key.unknown", message, place, (*path, name), hint)
             return ""
         known = [*found.fields, *owners]
-        guess = nearest(name, known)
+        folded = name.lower().replace("_", "").replace("-", "")
+        synonym = next((field.name for field in found.fields.values() if folded in field.also), "")
+        guess = synonym or nearest(name, known)
         home = elsewhere(self.root, name)
-        if guess and difflib.SequenceMatcher(None, name, guess).ratio() > 0.75:
+        if synonym or (guess and difflib.SequenceMatcher(None, name, guess).ratio() > 0.75):
             hint = f"did you mean `{guess}`?"
         elif home:
             hint = f"`{name}` is a key of {home}: check the indent"

@@ -94,6 +94,7 @@ class Field:
     doc: str
     shape: Shape
     make_default: Callable[[], Any] | None
+    also: frozenset[str] = frozenset()  # other languages' words for it, folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,8 @@ def _make_section(cls: type[Any]) -> Section:
             found = shape(hints[item.name])
         except TypeError as error:
             raise TypeError(f"{cls.__qualname__}.{item.name}: {error}") from None
-        fields[name] = Field(item.name, name, item.metadata.get("doc", ""), found, _default(item))
+        also = frozenset(item.metadata.get("also", "").split())
+        fields[name] = Field(item.name, name, item.metadata.get("doc", ""), found, _default(item), also)
     return Section(cls, types.MappingProxyType(fields), variants, variant_attribute)
 
 

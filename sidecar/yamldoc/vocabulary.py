@@ -86,10 +86,18 @@ class Variants:
 
 
 def key(
-    default: Any = dataclasses.MISSING, *, doc: str, name: str = "", default_factory: Any = dataclasses.MISSING
+    default: Any = dataclasses.MISSING,
+    *,
+    doc: str,
+    name: str = "",
+    also: str = "",
+    default_factory: Any = dataclasses.MISSING,
 ) -> Any:
-    """A field of a section: its sentence in docs and schema, and its YAML spelling when Python reserves the word."""
-    metadata = {"doc": doc, "name": name}
+    """A field of a section: its sentence in docs and schema, and its YAML spelling when Python reserves the word.
+
+    `also`: what other languages call it, separated by spaces. No spelling of this key, but a hint for who writes it.
+    """
+    metadata = {"doc": doc, "name": name, "also": also}
     if default_factory is not dataclasses.MISSING:
         return field(default_factory=default_factory, metadata=metadata)
     if default is dataclasses.MISSING:

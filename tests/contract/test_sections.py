@@ -6,8 +6,10 @@ import dataclasses
 
 import pytest
 
-from sidecar.contract import PolicyContract, sections
+from sidecar.contract import ContractSection, PolicyContract, sections
 from sidecar.problem import Disclosure
+from sidecar.yamldoc import parse
+from sidecar.yamldoc.shapes import section as known
 from tests.contract.desk import section
 
 SECTIONS = [
@@ -36,3 +38,37 @@ def test_the_defaults_are_safe() -> None:
 
 def test_the_key_from_is_spelled_as_in_yaml() -> None:
     assert section("features: {x: {from: 'header:x-a'}}").features["x"].from_ == "header:x-a"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("minimum", "min"),
+        ("exclusiveMinimum", "exclusive_min"),
+        ("ge", "min"),
+        ("lt", "exclusive_max"),
+        ("enum", "values"),
+        ("choices", "values"),
+        ("allowed_values", "values"),
+        ("isin", "values"),
+        ("not_in", "not_values"),
+        ("regex", "pattern"),
+        ("maxLength", "max_length"),
+        ("not-null", "nullable"),
+        ("optional", "required"),
+        ("dtype", "type"),
+        ("patern", "pattern"),
+    ],
+)
+def test_the_words_of_other_languages_lead_to_ours(written: str, meant: str) -> None:
+    (finding,) = parse(f"features: {{x: {{{written}: 1}}}}", ContractSection, file="c.yaml").findings
+    assert (finding.code, finding.hint) == ("key.unknown", f"did you mean `{meant}`?")
+
+
+def test_no_word_of_another_language_is_a_key_of_ours_or_means_two() -> None:
+    for cls in SECTIONS:
+        fields = known(cls).fields
+        told = [word for field in fields.values() for word in field.also]
+        assert len(told) == len(set(told)), cls
+        assert not set(told) & {name.replace("_", "") for name in fields}, cls
+        assert all(word == word.lower().replace("_", "").replace("-", "") for word in told), cls
