@@ -121,7 +121,13 @@ def _story(recorded: Recorded, rows: Sequence[Prediction], labels: Mapping[str, 
         "upstream_status": call.upstream_status,
         "error": call.error,
         "violations": [
-            {"row": row.row, "code": item.code, "feature": item.feature, "applied": item.applied}
+            {
+                "row": row.row,
+                "code": item.code,
+                "feature": item.feature,
+                "applied": item.applied,
+                "enforced": item.enforced,
+            }
             | responsible_for(policy, item.feature, item.code)._asdict()
             for row in rows
             for item in row.violations

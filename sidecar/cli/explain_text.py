@@ -48,7 +48,7 @@ def _lines(story: Mapping[str, Any]) -> Iterator[str]:
     for item in story["violations"]:
         who = " ".join(word for word in (item["owner"], item["contact"]) if word)
         parts = [
-            f"{item['code']} in row {item['row']}: {item['applied']}",
+            f"{item['code']} in row {item['row']}: {item['applied']}" + ("" if item["enforced"] else ", only observed"),
             item["description"],
             f"comes from {item['source']}" if item["source"] else "",
             f"owner {who}" if who else "",
@@ -85,6 +85,11 @@ def _row(row: Mapping[str, Any]) -> Iterator[str]:
     else:
         same = " (the model's own)" if delivered == row["prediction"] else " (not the model's)"
         yield f"    delivered  {_values(delivered)}{same}"
+    candidate = row["candidate"]
+    if candidate is not None and candidate["verdict"] != candidate["active"]:
+        why = ", ".join(item["code"] for item in candidate["violations"])
+        because = f": {why}" if why else ""
+        yield f"    candidate  {candidate['verdict']} where the contract says {candidate['active']}{because}"
     for name, shadow in row["shadow"].items():
         yield f"    {name} said {_value(shadow['prediction'])} ({shadow['outcome']}, {shadow['latency_ms']} ms)"
 

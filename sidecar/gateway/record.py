@@ -53,7 +53,9 @@ def verdict_text(verdict: Verdict, fallback_rows: int) -> str:
     if outcome is Outcome.UNCHECKED:
         return header_text(f"unchecked;reason={verdict.reason}")
     if verdict.dropped_rows:  # the others were answered
-        codes = dict.fromkeys(found.code for found in verdict.violations if found.applied in _DROPPING)
+        codes = dict.fromkeys(
+            found.code for found in verdict.violations if found.enforced and found.applied in _DROPPING
+        )
         return header_text(f"rejected;rows={len(verdict.dropped_rows)};codes=" + ",".join(codes), 512)
     return "rejected"
 

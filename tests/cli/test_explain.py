@@ -80,7 +80,8 @@ def test_a_refused_call_says_who_can_help(desk: Desk, archived: bool, capsys: py
     assert (found["verdict"], found["status"], found["upstream_status"]) == ("rejected", 422, 0)
     (violation,) = found["violations"]
     assert violation == {
-        "row": 0, "code": "age.max", "feature": "age", "applied": "reject", "owner": "crm", "contact": "#risk",
+        "row": 0, "code": "age.max", "feature": "age", "applied": "reject", "enforced": True, "owner": "crm",
+        "contact": "#risk",
         "source": "customer-core", "unit": "", "description": "Age at application.", "review_by": "2999-03-01",
     }  # fmt: skip
     assert found["policy"]["digest"] == desk.guard.identity.digest

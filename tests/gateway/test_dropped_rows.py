@@ -199,6 +199,17 @@ async def test_a_rejected_row_refuses_a_batch_whose_bad_rows_are_not_dropped(tmp
         assert (found.status, found.value("x-contract-verdict")) == (422, "rejected")
 
 
+async def test_the_header_names_only_what_made_rows_leave(tmp_path: Path) -> None:
+    rule = "rules: [{id: young, expect: age < 20, mode: observe}]\n"
+    judge = guard(tmp_path, policy(CONTRACT + rule, model=TFSERVING.model))
+    async with running(tmp_path, default=model(TFSERVING), guards=[judge]) as world:
+        found, rows = await said(world, TFSERVING)
+        assert found.value("x-contract-verdict") == "rejected;rows=2;codes=age.max,zone.max_length"
+        assert [row.verdict for row in rows] == ["observed", *VERDICTS[1:]]
+        told = [item for row in rows for item in row.violations if item.code == "rule.young"]
+        assert [(item.applied, item.enforced) for item in told] == [("reject", False)] * len(told) and told
+
+
 async def test_while_observing_no_row_leaves(tmp_path: Path) -> None:
     judge = guard(tmp_path, policy(CONTRACT.replace("enforce", "observe"), model=TFSERVING.model))
     async with running(tmp_path, default=model(TFSERVING), guards=[judge]) as world:
