@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from sidecar.cli import COMMANDS
+from sidecar.expression import FUNCTIONS
 from sidecar.policy import Policy
 from sidecar.policy.codes import CODES, anchor
 from sidecar.policy.platform import Platform
+from sidecar.policytest import Suite
 from sidecar.runtime.settings import SETTINGS
 from sidecar.telemetry.events import LOG_EVENTS
 from sidecar.telemetry.metrics import TABLE
@@ -84,6 +86,16 @@ def policy_keys() -> str:
     return "\n\n".join(parts)
 
 
+def suite_keys() -> str:
+    """Every key of a policy's tests."""
+    parts = []
+    for path, sentence, rows in policy_reference.sections(schema_of(Suite), set()):
+        parts += [f"### `{path}` of a test file" if path else sentence]
+        parts += [sentence] if path else []
+        parts += [table(("key", "what", "default"), rows)]
+    return "\n\n".join(parts)
+
+
 def findings() -> str:
     """Every code that a finding of `check` can have."""
     rows = [(f'<a id="{anchor(code)}"></a>`{code}`', means, mend) for code, (means, mend) in sorted(CODES.items())]
@@ -105,15 +117,22 @@ def chart_values() -> str:
     return table(("value", "what", "default"), chart_reference.rows())
 
 
+def functions() -> str:
+    """The functions of expressions."""
+    return table(("function", "gives"), ((f"`{each.written}`", each.doc) for each in FUNCTIONS.values()))
+
+
 PARTS: Final[dict[str, Callable[[], str]]] = {
     "chart-values": chart_values,
     "commands": commands,
     "events": events,
     "findings": findings,
     "flags": flags,
+    "functions": functions,
     "metrics": metrics,
     "policy-keys": policy_keys,
     "spans": spans,
+    "test-keys": suite_keys,
 }
 
 

@@ -18,6 +18,7 @@ EPILOG: Final = """examples:
   sidecar find 'verdict in ["rejected", "fallback"]' --since 2h --format jsonl
   sidecar find 'violations == "age.max" and features.age > 120'
   sidecar find 'prediction.score >= 0.8 and label is not null'
+  sidecar find 'loan_amount > 10 * income and slices.seniors'
 
 Names are fields of the prediction record (caller, verdict, status, model.version, latency_ms.total, …); every other
 name is a feature.
@@ -35,7 +36,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("condition", metavar="EXPR", help="comparisons, and/or/not, in [...], is null")
+    parser.add_argument("condition", metavar="EXPR", help="comparisons, and/or/not, in [...], is null, + - * / %")
     add_source(parser)
     add_times(parser)
     parser.add_argument("--format", choices=("ids", "jsonl"), default="ids", help="prediction ids, or whole records")
