@@ -8,10 +8,13 @@ import sys
 from pathlib import Path
 
 from ..policy import schema
+from ..policytest import Suite
+from ..yamldoc import schema_of
 
 EPILOG = """examples:
   sidecar schema -o policy.schema.json
   sidecar schema --for platform -o sidecar.schema.json
+  sidecar schema --for test -o policy-test.schema.json
 
 A policy whose first line is `# yaml-language-server: $schema=./policy.schema.json` is then checked while it is typed.
 The schema knows keys, words and units; `sidecar check` knows the rest.
@@ -23,12 +26,12 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser = subparsers.add_parser(
         "schema",
         help="print the JSON Schema of a policy",
-        description="Print the JSON Schema (draft-07) of a policy, or of the platform file.",
+        description="Print the JSON Schema (draft-07) of a policy, of the platform file, or of a policy's tests.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--for", dest="document", choices=("policy", "platform"), default="policy", help="of which file"
+        "--for", dest="document", choices=("policy", "platform", "test"), default="policy", help="of which file"
     )
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there instead of stdout")
     parser.set_defaults(run=run)
@@ -36,7 +39,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Print the schema."""
-    data = json.dumps(schema(args.document), indent=2, ensure_ascii=False) + "\n"
+    test = args.document == "test"
+    found = schema_of(Suite, title="sidecar policy tests") if test else schema(args.document)
+    data = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     if args.output is None:
         sys.stdout.write(data)
         return 0
