@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from ..compatibility import Comparison, Compatibility, Outcome, appeared, compare, vanished, with_evidence
+from ..compatibility import Compatibility, Outcome, appeared, compare, vanished, with_evidence
 from ..compatibility.replay import Replay
 from ..compatibility.versions import parse
 from ..contract import ContractSection
@@ -216,12 +216,7 @@ def _told(old: Policy | None, new: Policy | None, mode: Compatibility, args: arg
     if args.replay is None:
         return Told(comparison)
     replay = _replayed(old, new, args)
-    features = frozenset(each.feature for each in comparison.changes if each.feature)
-    return Told(_proven(comparison, replay, features), replay)
-
-
-def _proven(comparison: Comparison, replay: Replay, features: frozenset[str]) -> Comparison:
-    return with_evidence(comparison, replay.evidence(features), replay.whole)
+    return Told(with_evidence(comparison, replay.evidence), replay)
 
 
 def _replayed(old: Policy, new: Policy, args: argparse.Namespace) -> Replay:

@@ -105,7 +105,8 @@ class Change:
     """One key that differs. `old` and `new` are as written, "" where there is none.
 
     `path` is the key's (`contract.features.age.max`); `feature` the feature, prediction (`prediction.NAME`) or rule
-    (`rule.ID`) whose codes tell of it in recorded rows; `direction` forward: a caller of the new policy meets the old.
+    (`rule.ID`) whose codes tell of it in recorded rows, `code` the one code that does (`age.max`), where it is one;
+    `direction` forward: a caller of the new policy meets the old one.
     """
 
     path: str
@@ -115,6 +116,7 @@ class Change:
     why: str
     owner: str = ""
     feature: str = ""
+    code: str = ""
     direction: Literal["backward", "forward"] = "backward"
     evidence: Evidence | None = None
 

@@ -263,6 +263,7 @@ def compare_value(pair: Pair) -> Iterator[Change]:
             why=why,
             owner=pair.owner,
             feature=pair.code,
+            code=f"{pair.code}.{names[0]}" if len(names) == 1 and names[0] in CHECKING - {"type"} else "",
         )
 
 

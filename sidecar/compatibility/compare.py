@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -178,10 +178,10 @@ def _gravity(each: Change) -> tuple[int, int, int]:
     return int(watched), int(identity), _CALLERS.index(each.verdicts.caller)
 
 
-def with_evidence(comparison: Comparison, evidence: Mapping[str, Evidence], whole: Evidence) -> Comparison:
-    """The comparison with what recorded rows say. `evidence` is by feature; `whole` is of all rows, for other keys."""
+def with_evidence(comparison: Comparison, evidence: Callable[[Change], Evidence]) -> Comparison:
+    """The comparison with what recorded rows say of each change that callers or the model may notice."""
     changes = tuple(
-        dataclasses.replace(each, evidence=evidence.get(each.feature, whole) if each.feature else whole)
+        dataclasses.replace(each, evidence=evidence(each))
         if each.needs_evidence or each.verdicts.caller in (Caller.BREAKING, Caller.SEMANTIC)
         else each
         for each in comparison.changes

@@ -17,8 +17,8 @@ from ..errors import PolicyError
 from ..policy import Policy
 from ..policy.slicing import slices_of
 from ..rows import MISSING, Rows, Value
-from ..verdict import Action, Outcome, Verdict, Violation
-from .change import Evidence
+from ..verdict import Action, Outcome, Verdict
+from .change import Change, Evidence
 from .sides import renames, side_of
 
 MOST_EXAMPLES: Final = 5
@@ -108,8 +108,8 @@ class _Judged:
 
     word: str
     refused: bool
-    codes: frozenset[str]
-    touches: Mapping[str, object]
+    codes: frozenset[tuple[str, Action]]
+    touches: Mapping[str, tuple[object, ...]]
     refuses: frozenset[str]
 
 
@@ -164,20 +164,14 @@ class Replay:
                 share.rows += 1
                 share.changed += moved
 
-    @property
-    def whole(self) -> Evidence:
-        """Of all rows together."""
-        return Evidence(self.rows, self.changed, self.refused, tuple(self.examples))
-
-    def evidence(self, features: frozenset[str]) -> dict[str, Evidence]:
-        """By feature, prediction or rule, as changes name them."""
-        nothing = _Touched()
-        found = {}
-        for name in features:
-            touched = self._touched.get(name, nothing)
-            rows = self.rows - self._left_out[name]
-            found[name] = Evidence(rows, touched.changed, touched.refused, tuple(touched.examples))
-        return found
+    def evidence(self, change: Change) -> Evidence:
+        """What the rows say of one change; of all rows together where no code tells of it."""
+        name = change.code or change.feature
+        if not name:
+            return Evidence(self.rows, self.changed, self.refused, tuple(self.examples))
+        touched = self._touched.get(name, _Touched())
+        rows = self.rows - self._left_out[change.feature]
+        return Evidence(rows, touched.changed, touched.refused, tuple(touched.examples))
 
     def _request(self, contract: _Contract, row: Received) -> _Judged:
         named = {contract.names.get(name, name): name for name in contract.compiled.features}
@@ -239,7 +233,7 @@ class Replay:
         if transition.last != row.id or not row.id:
             transition.calls += 1
             transition.last = row.id
-        transition.codes.update(old.codes ^ new.codes)
+        transition.codes.update({code for code, _ in old.codes ^ new.codes})
         transition.callers[row.caller] += 1
         transition.slices.update(slices)
         _keep(transition.examples, row.name)
@@ -253,29 +247,19 @@ def _judged(verdict: Verdict, mode: Mode, side: str) -> _Judged:
         word = Outcome.OK.value
     elif mode is Mode.OBSERVE and verdict.outcome not in (Outcome.OK, Outcome.OBSERVED):
         word = f"{WOULD}{word}"
-    touches: dict[str, object] = {}
+    mended = {f"{side}{each.feature}": repr(each.value) for each in verdict.changes}
+    touches: dict[str, tuple[object, ...]] = {name: (value,) for name, value in mended.items()}
     refuses = set()
     for violation in verdict.violations:
-        for name in _subjects(violation, side):
-            touches[name] = (*_tuple(touches.get(name)), violation.code, violation.applied)
-            if violation.enforced and violation.applied in _REFUSING:
-                refuses.add(name)
-    for each in verdict.changes:
-        name = f"{side}{each.feature}"
-        touches[name] = (*_tuple(touches.get(name)), repr(each.value))
-    return _Judged(word, verdict.outcome is Outcome.REJECTED, frozenset(verdict.codes), touches, frozenset(refuses))
-
-
-def _tuple(found: object) -> tuple[object, ...]:
-    return found if isinstance(found, tuple) else ()
-
-
-def _subjects(violation: Violation, side: str) -> tuple[str, ...]:
-    """What changes call that which is violated."""
-    if violation.code.startswith("rule."):
-        return (violation.code,)
-    name = f"{side}{violation.feature}"
-    return ("unknown", name) if violation.code.startswith("unknown.") else (name,)
+        code = violation.code
+        name = f"{side}{violation.feature}"
+        touches[code] = (violation.applied, violation.enforced, mended.get(name))
+        for subject in ("unknown", name) if code.startswith("unknown.") else (name,):
+            touches[subject] = (*touches.get(subject, ()), code, violation.applied)
+        if violation.enforced and violation.applied in _REFUSING:
+            refuses |= {code, name} | ({"unknown"} if code.startswith("unknown.") else set())
+    codes = frozenset((violation.code, violation.applied) for violation in verdict.violations)
+    return _Judged(word, verdict.outcome is Outcome.REJECTED, codes, touches, frozenset(refuses))
 
 
 def _blind(contract: _Contract, hidden: frozenset[str]) -> frozenset[str]:
