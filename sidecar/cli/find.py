@@ -36,7 +36,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("condition", metavar="EXPR", help="comparisons, and/or/not, in [...], is null, + - * / %")
+    parser.add_argument("condition", metavar="EXPR", help="comparisons, and/or/not, in [...], is null, + - * / %%")
     add_source(parser)
     add_times(parser)
     parser.add_argument("--format", choices=("ids", "jsonl"), default="ids", help="prediction ids, or whole records")
