@@ -166,9 +166,8 @@ def _bounds(keys: Keys, kind: Kind, report: Report, found: list[Check]) -> dict[
         if kind.scalar is Scalar.TIMESTAMP:
             bound = seconds_of(plain.text)
             if bound is None:
-                report.at(name).error(
-                    "bad-value", "must be an RFC 3339 timestamp with a zone, like 2026-01-31T12:00:00Z"
-                )
+                message = f"`{name}` must be an RFC 3339 timestamp with a zone, like 2026-01-31T12:00:00Z"
+                report.at(name).error("bad-value", message)
         else:
             bound = _read_number(plain, report.at(name))
         if bound is not None:

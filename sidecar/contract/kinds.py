@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 
 from ..rows import Value
 from ..timestamps import seconds_of
+from .formats import FORMATS
 
 
 class Scalar(StrEnum):
@@ -71,6 +72,9 @@ def parse_kind(text: str) -> Kind:
     try:
         scalar = Scalar(name.strip())
     except ValueError:
+        if name.strip().lower() in FORMATS:
+            message = f"there is no type `{text}`; write `type: string, format: {name.strip().lower()}`"
+            raise ValueError(message) from None
         near = difflib.get_close_matches(name.strip().lower(), [*Scalar, *_ALIASES], n=1)
         hint = f"; did you mean `{_ALIASES.get(near[0], near[0])}`?" if near else f"; types are {', '.join(Scalar)}"
         raise ValueError(f"there is no type `{text}`{hint}") from None
@@ -97,7 +101,7 @@ def parse_kind(text: str) -> Kind:
 _ALIASES: Final[dict[str, str]] = {
     "integer": "int", "long": "int", "number": "float", "double": "float", "real": "float", "boolean": "bool",
     "str": "string", "text": "string", "enum": "category", "categorical": "category", "datetime": "timestamp",
-    "date": "timestamp", "object": "json", "any": "json", "binary": "bytes", "vector": "float[]",
+    "object": "json", "any": "json", "binary": "bytes", "vector": "float[]",
 }  # fmt: skip
 
 

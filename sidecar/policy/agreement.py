@@ -21,6 +21,7 @@ from .urls import allowed, environment_word, fault_of, host_of, is_socket
 
 Path = tuple[str | int, ...]
 
+_OF_ONE_KEY: Final = frozenset({"bad-value", "bad-pattern", "bad-source", "unknown-type"})
 _POLICY_NOT_YET: Final[dict[Path, str]] = {
     ("watch",): "nothing is watched over windows",
     ("feedback", "holdout"): "no prediction is held out",
@@ -108,15 +109,15 @@ def _contract(parsed: Parsed[Policy], policy: Policy) -> Iterator[Finding]:
     compiled, found = compile_contract(policy.contract)
     for finding in found:
         path = ("contract", *finding.path)
-        if any(path[:3] == other[:3] for other in broken):
+        if _follows(finding.code, path, broken):
             continue
         if finding.code == "personal-data" and finding.path[-1] in policy.capture.hide:
             continue
         if path[1:2] == ("rules",) and any(str(name) in finding.message for name in features):
             continue
         yield Finding(finding.code, finding.message, finding.hint, finding.severity, path)
-    if compiled is not None and not features:
-        yield from of_expressions(policy, compiled)
+    if not features:
+        yield from of_expressions(policy)
     if compiled is None or policy.model.wire is None or any(path[0] in ("contract", "model") for path in broken):
         return
     try:
@@ -128,6 +129,14 @@ def _contract(parsed: Parsed[Policy], policy: Policy) -> Iterator[Finding]:
         yield from _unable_to_drop(policy.contract, policy.model.protocol)
     if isinstance(policy.contract.candidate, ContractSection):
         yield from _candidate(policy.contract.candidate, policy)
+
+
+def _follows(code: str, path: Path, broken: Sequence[Path]) -> bool:
+    """Whether a finding may only follow from a broken key of the same feature (or prediction, or rule)."""
+    same = [other for other in broken if other[:3] == path[:3]]
+    if code in _OF_ONE_KEY and all(len(other) > 3 and other[:4] != path[:4] for other in same):
+        return False
+    return bool(same)
 
 
 def _candidate(contract: ContractSection, policy: Policy) -> Iterator[Finding]:

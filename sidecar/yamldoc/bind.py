@@ -77,6 +77,9 @@ class Binder:
         if isinstance(node, Scalar):
             here = "nothing" if node.text == "" and not node.quoted else show(node.text)
         hint = "write a value, or take the key out" if here == "nothing" else examples(shape)
+        typed = isinstance(shape, SectionOf) and "type" in section(shape.cls).fields
+        if typed and isinstance(node, Scalar) and node.text:
+            hint = f"write {{type: {show(node.text).strip('`')}}}"
         return self.report("value.type", f"{_name(path)} expects {expects(shape)}, not {here}", node.place, path, hint)
 
     # -- collections

@@ -70,6 +70,7 @@ FEATURES: list[tuple[str, str, tuple[Any, ...], str]] = [
     ("{pattern: 'a++'}", "bad-pattern", ("pattern",), "possessive"),
     ("{pattern: 'a{5000}'}", "bad-pattern", ("pattern",), "above 1000"),
     ("{use: 'x.yaml#/features/x'}", "use.unresolved", ("use",), "put in by the loader"),
+    ("{type: date}", "unknown-type", ("type",), "write `type: string, format: date`"),
     ("{type: int, format: uuid}", "check-does-not-fit", ("format",), "an int cannot have"),
     ("{type: json, not_values: [1]}", "check-does-not-fit", ("not_values",), "cannot have"),
     ("{type: int, not_values: [x]}", "bad-value", ("not_values", 0), "must be a number"),

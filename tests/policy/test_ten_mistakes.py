@@ -23,7 +23,7 @@ contract:
     postcode: {type: string, pattern: "(?=a)b"}
     tenure: {type: int, min: 0, default: -1}
     region: {type: string, role: slices}
-    salary: {type: float, required: no}
+    salary: {type: float, required: no, min: "3"}
     ratio: {type: int, max: 1e5x}
     ratio: {type: float}
     score: {type: float, on_violation: clamp}
@@ -45,6 +45,7 @@ FINDINGS = [
     (12, 42, "breaks-own-checks", "`default` must be at least 0"),
     (13, 34, "value.choice", "did you mean `slice_only`?"),
     (14, 37, "value.type", "write false"),
+    (14, 46, "bad-value", "remove the quotes"),
     (15, 29, "bad-value", "`max` must be a number, written like 12, -0.5 or 1e6"),
     (16, 5, "yaml.duplicate-key", "first in line 15"),
     (17, 40, "clamp-without-bounds", "add min or max"),
@@ -93,7 +94,7 @@ def test_the_same_policy_mended_has_no_finding(shared: Folder) -> None:
         ('"(?=a)b"', '"b"'),
         ("default: -1", "default: 1"),
         ("role: slices", "role: slice_only"),
-        ("required: no", "required: false"),
+        ('required: no, min: "3"', "required: false, min: 3"),
         ("1e5x", "100000"),
         ("    ratio: {type: float}\n", ""),
         ("type: float, on_violation: clamp", "type: float, min: 0, on_violation: clamp"),

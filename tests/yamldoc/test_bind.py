@@ -210,6 +210,21 @@ def test_of_several_scalars_the_strictest_is_taken(text: str, value: object) -> 
     assert type(parsed.value.size) is type(value)
 
 
+@dataclass(frozen=True)
+class Typed:
+    type: str = key("", doc="Type.")
+
+
+@dataclass(frozen=True)
+class Holder:
+    item: Typed = key(doc="A section that has a type.")
+
+
+def test_a_type_alone_is_told_how_to_be_a_section() -> None:
+    (finding,) = parse("item: int", Holder, file="p.yaml").findings
+    assert (finding.code, finding.hint) == ("value.type", "write {type: int}")
+
+
 def test_none_of_several_scalars_is_told_with_all_of_them() -> None:
     (finding,) = parse("size: atuo", Choice, file="p.yaml").findings
     assert finding.message == "`size` expects auto or a whole number or a number, not `atuo`"
