@@ -32,11 +32,11 @@ from ..expression import (
 from ..expression.ranges import possible
 from ..rows import Rows, RowTest
 from ..verdict import Action
-from .build import Built
+from .build import Built, build
 from .judge import Judgement
 from .kinds import NUMERIC, Scalar
 from .report import Report
-from .sections import Feature, Mode, Owner, Rule
+from .sections import ContractSection, Feature, Mode, Owner, Rule
 
 PREFIX: Final = "rule."
 _ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
@@ -88,6 +88,22 @@ class FeatureNames(Declared):
         if name in self._ignored:
             raise UnknownNameError(f"`{name}` has role: ignored, so nothing is known of its values", "change its role")
         return super().find(path)
+
+
+def declared_names(section: ContractSection) -> tuple[FeatureNames, dict[str, Type]]:
+    """What expressions may say of a row and of its predictions, also where the contract itself does not compile."""
+    quiet = Report()
+    features = {
+        name: found
+        for name, feature in section.features.items()
+        if feature.role != "ignored" and (found := build(feature, quiet, feature.default)) is not None
+    }
+    predictions = {
+        name: type_of(found)
+        for name, prediction in section.prediction.items()
+        if (found := build(prediction, quiet)) is not None
+    }
+    return FeatureNames(section.features, features), predictions
 
 
 def type_of(built: Built) -> Type:

@@ -97,7 +97,7 @@ class Declared:
             return name, found
         near = nearest(name, self.types)
         if near:
-            raise UnknownNameError(f"there is no {self.what} `{name}`; did you mean `{near}`?", f"write `{near}`")
+            raise UnknownNameError(f"there is no {self.what} `{name}`; did you mean `{near}`?")
         known = ", ".join(list(self.types)[:8]) + (", …" if len(self.types) > 8 else "")
         hint = f"there are {known}; text goes in quotes" if known else "text goes in quotes"
         raise UnknownNameError(f"there is no {self.what} `{name}`", hint)

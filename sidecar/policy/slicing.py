@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..contract import Compiled
+from ..contract.rules import declared_names
 from ..contract.slices import CompiledSlice, Slices
-from ..expression import Declared, Environment, Expression, ExpressionError, compile_expression
+from ..expression import Declared, Environment, Expression, ExpressionError, Type, compile_expression
 from ..yamldoc import Finding
 from .sections import Policy
 
 Path = tuple[str | int, ...]
 
 
-def of_expressions(policy: Policy, contract: Compiled) -> Iterator[Finding]:
+def of_expressions(policy: Policy) -> Iterator[Finding]:
     """Findings about slices and action limits."""
+    names, predictions = declared_names(policy.contract)
     seen: set[str] = set()
     for at, each in enumerate(policy.slices):
         if each.name in seen:
@@ -22,19 +24,19 @@ def of_expressions(policy: Policy, contract: Compiled) -> Iterator[Finding]:
             yield Finding("slice.twice", f"a second slice named `{each.name}`", hint, "error", ("slices", at, "name"))
         seen.add(each.name)
         if each.where is not None:
-            found = _checked(each.where, contract.feature_names, ("slices", at, "where"))
+            found = _checked(each.where, names, ("slices", at, "where"))
             if isinstance(found, Finding):
                 yield found
     watch = policy.watch
     for at, limit in enumerate(watch.actions if watch is not None else ()):
-        found = _checked(limit.where, predicted(contract), ("watch", "actions", at, "where"))
+        found = _checked(limit.where, predicted(names, predictions), ("watch", "actions", at, "where"))
         if isinstance(found, Finding):
             yield found
 
 
-def predicted(contract: Compiled) -> Declared:
+def predicted(names: Declared, predictions: Mapping[str, Type]) -> Declared:
     """What an expression may say of a finished row: its predictions, and the features that are not named alike."""
-    return Declared({**contract.feature_names.types, **contract.prediction_types}, "feature or prediction")
+    return Declared({**names.types, **predictions}, "feature or prediction")
 
 
 def slices_of(policy: Policy, contract: Compiled) -> Slices | None:

@@ -26,6 +26,12 @@ def test_a_mistake_is_placed_at_the_expression(folder: Folder, line: str, column
     assert message in wrong[0].message
 
 
+def test_mistakes_in_rules_and_slices_are_told_in_one_run(folder: Folder) -> None:
+    features = "contract: {features: {age: {type: int}}, rules: [{id: r, expect: aeg > 1}]}"
+    loaded = folder.load(policy("credit", "slices: [{name: s, where: agee > 1}]", features=features))
+    assert [line for _, line, _ in places(loaded)] == [4, 5]
+
+
 def test_good_ones_say_nothing(folder: Folder) -> None:
     loaded = folder.load(
         policy("credit", "slices: [{name: seniors, where: age >= 65}, {name: age, by: age}]", features=SCORED)
