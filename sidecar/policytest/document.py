@@ -32,7 +32,9 @@ class Expect:
     """What becomes of the request. What is not stated is not compared."""
 
     verdict: Word | None = key(
-        None, doc="ok, observed, repaired, fallback, unchecked or rejected (also spelled reject), as in the record."
+        None,
+        doc="ok, observed, repaired, fallback, unchecked or rejected (also spelled reject), as in the record; dropped: a "
+        "batch that goes on without some of its rows, which the record calls rejected.",
     )
     would: Word | None = key(None, doc="What enforcing would have done.")
     reason: str | None = key(None, doc="Why a body was not checked: malformed, ambiguous, shape, …")
