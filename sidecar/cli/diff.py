@@ -25,7 +25,7 @@ _SEVERAL_VERSIONS: Final = frozenset({"policy.twice", "policy.overlap"})
 _RECORDED: Final = ""  # --replay without a file
 
 EPILOG: Final = """examples:
-  git show main:policy.yaml > old.yaml; sidecar diff old.yaml policy.yaml
+  git show main:policy.yaml | sidecar diff - policy.yaml
   sidecar diff old.yaml new.yaml --replay --data sidecar-data --since 7d
   sidecar diff old.yaml new.yaml --replay rows.jsonl --format markdown
   sidecar diff released/ new.yaml --mode full --transitive

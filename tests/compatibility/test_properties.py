@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from sidecar.compatibility import Caller, Comparison, Compatibility, compare
 from sidecar.contract import compile_contract
 from sidecar.policy import Policy, digest
+from sidecar.rows import MISSING
 from sidecar.verdict import Outcome
 from tests.contract import generate
-from tests.contract.desk import judge, table_of
+from tests.contract.desk import answer, judge, rows, table_of
 
 from .desk import policy
 
@@ -89,6 +90,34 @@ def test_what_is_safe_for_callers_refuses_nothing_that_was_answered(data: st.Dat
         for batch in (records, *[[record] for record in records]):
             if judge(before, table_of(before, batch)).outcome is not Outcome.REJECTED:
                 assert judge(after, table_of(after, batch)).outcome is not Outcome.REJECTED, batch
+
+
+def promise(feature: dict[str, Any]) -> dict[str, Any]:
+    """A feature's checks as those of an answer."""
+    kept = {key: value for key, value in feature.items() if key not in ("default", "unique")}
+    return {**kept, "on_violation": "reject"} if kept.get("on_violation") == "fallback" else kept
+
+
+@EXAMPLES
+@given(st.data())
+def test_what_is_safe_for_callers_answers_nothing_that_was_never_answered(data: st.DataObject) -> None:
+    old, new = (
+        {"prediction": {name: promise(feature) for name, feature in contract["features"].items()}}
+        for contract in data.draw(pairs())
+    )
+    assume(compiles(old) and compiles(new))
+    if worst(compare(policy(old), policy(new))) - {Caller.SAFE}:
+        return
+    before, after = (compile_contract(policy(contract).contract)[0] for contract in (old, new))
+    assert before is not None and after is not None
+    for contract in (old, new):
+        for record in data.draw(generate.records({"features": contract["prediction"]})):
+            columns = ({name: [record.get(name, MISSING)] for name in each["prediction"]} for each in (old, new))
+            told, tells = (rows(**each) if each else None for each in columns)
+            if told is None or tells is None:
+                return
+            if answer(after, tells).outcome is Outcome.OK:
+                assert answer(before, told).outcome in (Outcome.OK, Outcome.OBSERVED), record
 
 
 @EXAMPLES
