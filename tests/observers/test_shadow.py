@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.observers.shadow.mirror import Copy
 from tests.kit.client import eventually, request
 from tests.kit.guards import INFER, rows, scores
 from tests.kit.running import Running, running
@@ -201,6 +203,25 @@ async def test_c44_pools_bytes_waiting_are_bounded(tmp_path: Path) -> None:
             outcomes = shadow.outcomes()
         assert outcomes["dropped_bytes"] > 80 and sum(outcomes.values()) == 100
         assert all(mirror.held_bytes == 0 for mirror in shadow.observer._mirrors.values())
+
+
+@pytest.mark.parametrize("script", [hangs, resets, GOOD], ids=["hangs", "resets", "answers"])
+async def test_c45_memory_a_copy_is_let_go_of_when_its_call_ends(tmp_path: Path, script: Script) -> None:
+    """At once, not when the collector of circles comes by: it comes seldom, and bodies are large."""
+    async with serving(default=script) as model:
+        books, guard = world(tmp_path, model.port, "limits: {timeout: 100ms, in_flight: 4}")
+        with Tape(tmp_path, guard.identity.digest) as tape:
+            for _ in range(12):
+                tape.exchange()
+        gc.collect()
+        gc.disable()
+        try:
+            async with observing(tmp_path, books) as shadow:
+                await shadow.settle()
+                assert sum(shadow.outcomes().values()) == 12
+                assert [one for one in gc.get_objects() if isinstance(one, Copy)] == []
+        finally:
+            gc.enable()
 
 
 # -- C46, in one process; over processes in tests/e2e

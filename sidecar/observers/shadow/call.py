@@ -87,6 +87,7 @@ class Call:
 
     def cut(self) -> None:
         """Give up without telling anybody."""
+        self._done = _nobody
         self._leave()
 
     # -- upstream.Consumer
@@ -149,7 +150,8 @@ class Call:
         self._leave()
         head, body = self._head, b"".join(self._parts)
         self._parts.clear()
-        self._done(
+        done, self._done = self._done, _nobody  # it holds the copy and us: a circle would keep both until it is found
+        done(
             Answered(
                 failed,
                 error,
@@ -170,3 +172,7 @@ class Call:
         leg, self._leg = self._leg, None
         if leg is not None:
             leg.abandon()
+
+
+def _nobody(answered: Answered) -> None:
+    """Who is told when all has been told."""
