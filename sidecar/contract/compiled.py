@@ -11,7 +11,7 @@ from ..problem import Disclosure
 from ..rows import MISSING, Rows, RowTest, TypedFeature, Value
 from ..verdict import ACCEPTED, Action, Outcome, Verdict, Violation
 from . import judge
-from .cell import Cell
+from .cell import INVALID, Cell
 from .rowwise import RowVerdict, by_row
 from .rules import CompiledRule, find_broken, row_test
 from .sections import Mode
@@ -90,18 +90,27 @@ class Compiled:
         judgement = judge.only_strips(self.cells, rows) if mode is Mode.OFF else self._examined(rows, now_seconds)
         return judge.decide(judgement, rows, mode, bad_rows=self.bad_rows)
 
-    def _examined(self, rows: Rows, now_seconds: float) -> judge.Judgement:
-        judgement = judge.examine(self.cells, rows, now_seconds, self.named_by_rules)
+    def _examined(self, rows: Rows, now_seconds: float, unseen: frozenset[str] = frozenset()) -> judge.Judgement:
+        cells = [cell for cell in self.cells if cell.name not in unseen] if unseen else self.cells
+        judgement = judge.examine(cells, rows, now_seconds, self.named_by_rules)
+        for name in unseen & self.named_by_rules:
+            judgement.settled[name] = [INVALID] * rows.count
         if self.rules:
             find_broken(judgement, self.rules, rows, len(self.cells))
         if self.closed and rows.unknown:
             judge.name_unknown(judgement, rows.unknown, self.unknown, len(self.cells) + len(self.rules))
         return judgement
 
-    def by_row(self, rows: Rows, *, now_seconds: float, answer: bool = False) -> list[RowVerdict]:
-        """What enforcing does with each row of a request, or of an `answer`, whatever the mode is."""
-        examined = judge.examine(self.answers, rows, now_seconds) if answer else self._examined(rows, now_seconds)
-        return by_row(examined, rows.count, self.bad_rows)
+    def by_row(
+        self, rows: Rows, *, now_seconds: float, answer: bool = False, unseen: frozenset[str] = frozenset()
+    ) -> list[RowVerdict]:
+        """What enforcing does with each row of a request, or of an `answer`, whatever the mode is.
+
+        Of `unseen` features nothing is known any more: they are not judged, and rules about them are undecided.
+        """
+        if answer:
+            return by_row(judge.examine(self.answers, rows, now_seconds), rows.count, self.bad_rows)
+        return by_row(self._examined(rows, now_seconds, unseen), rows.count, self.bad_rows)
 
     def judge_reply(self, rows: Rows, *, sent_rows: int, caller: str, now_seconds: float) -> Verdict:
         """The verdict on an answer to `sent_rows` rows. Fallback rows carry their values as changes."""

@@ -22,6 +22,7 @@ _RANK: Final = {
         (Outcome.OK, Outcome.OBSERVED, Outcome.REPAIRED, Outcome.UNCHECKED, Outcome.FALLBACK, Outcome.REJECTED)
     )
 }
+_HEADER: Final = "header:"
 _UNREAD: Final = RowVerdict(Outcome.UNCHECKED)
 _NOT_ASKED: Final = frozenset({Outcome.REJECTED, Outcome.FALLBACK})  # a model's answer says nothing about these
 
@@ -36,7 +37,8 @@ class Opinion(NamedTuple):
 def opinions(exchange: Exchange, payloads: Sequence[bytes], guard: Guard) -> list[Opinion]:
     """One a row of the request as received; [] where there is no candidate, or the request was not kept or judged.
 
-    The answer is judged where there is one: the model's, to the rows that were sent.
+    The answer is judged where there is one: the model's, to the rows that were sent. Features from headers that records
+    do not keep are not judged, by either.
     """
     candidate = guard.candidate
     if candidate is None or exchange.policy_digest != guard.identity.digest or exchange.mode in ("", "off"):
@@ -77,7 +79,13 @@ def _judged(
         rows = codec.read_request(request, headers.get)
     except WireError:
         return []
-    verdicts = contract.by_row(rows, now_seconds=now_seconds)
+    # A header that is not among those that records keep may have been there or not.
+    unseen = frozenset(
+        name
+        for name, source in contract.features.items()
+        if source.lower().startswith(_HEADER) and source[len(_HEADER) :].strip().lower() not in headers
+    )
+    verdicts = contract.by_row(rows, now_seconds=now_seconds, unseen=unseen)
     if not answer or not contract.answers:
         return verdicts
     sent = [row for row in range(rows.count) if row not in exchange.left_out_rows]

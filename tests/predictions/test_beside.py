@@ -140,6 +140,21 @@ def test_a_policy_without_a_candidate_has_no_opinion(tmp_path: Path) -> None:
     assert [row.candidate for row in rows_of(read_of(record, payloads), judge)] == [None]
 
 
+def test_headers_that_no_record_keeps_are_not_judged_by_either(tmp_path: Path) -> None:
+    region = "region: {type: category, values: [n], from: 'header:x-region', on_violation: reject}"
+    kept = "kind: {type: category, values: [json], from: 'header:content-type', on_violation: warn}"
+    rules = "rules: [{id: near, expect: \"region == 'n' or age > 99\"}]"
+    contract = f"{{age: {{type: int, max: 90}}, {region}, {kept}}}"
+    (tmp_path / "next.yaml").write_text(f"contract:\n  features: {contract}\n  {rules}\n")
+    text = f"mode: enforce\nfeatures: {contract.replace('90', '80')}\n{rules}\ncandidate: next.yaml"
+    judge = guard(tmp_path, policy(text, model="protocol: tfserving"))
+    request = b'{"instances": [{"age": 30}, {"age": 85}]}'
+    record, payloads = judged_call(judge, request, scores(0.1, 0.2), request_headers=(("content-type", "text"),))
+    found = opinions(record, payloads, judge)
+    assert [[one.code for one in row.active.broken] for row in found] == [["kind.values"], ["age.max", "kind.values"]]
+    assert [row.candidate.outcome.value for row in found] == ["observed", "observed"]
+
+
 def test_coded_bodies_are_unpacked(tmp_path: Path) -> None:
     judge = judged(tmp_path)
     record, (_, reply) = judged_call(
