@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final
 from ..errors import RuntimeSetupError
 
 CHUNK_ROWS: Final = 4096
+_CHUNK_CELLS: Final = 250_000  # of a wide table: what is held at a time stays bounded
 _LISTED: Final = 5
 _SNIFFED_BYTES: Final = 64 * 1024
 _DELIMITERS: Final = ",;\t|"
@@ -71,6 +72,7 @@ def csv_rows(
     padded = f"{sign} " in sample.partition("\n")[0] and sign in ",;"
     reader = csv.reader(stream, delimiter=sign, skipinitialspace=padded)
     header = list(columns)
+    most = _rows_at_once(len(header))
     rows: Chunk = []
     previous = 0
     try:
@@ -80,11 +82,12 @@ def csv_rows(
                 continue  # a blank line
             if not header:
                 header = _header(cells, name)
+                most = _rows_at_once(len(header))
             elif len(cells) != len(header):
                 faults.add(f"line {start}", f"{len(cells)} fields where the header has {len(header)}")
             else:
                 rows.append(dict(zip(header, cells, strict=True)))
-                if len(rows) >= CHUNK_ROWS:
+                if len(rows) >= most:
                     yield rows
                     rows = []
     except UnicodeError as error:
@@ -95,6 +98,10 @@ def csv_rows(
         stream.detach()
     if rows:
         yield rows
+
+
+def _rows_at_once(width: int) -> int:
+    return max(16, min(CHUNK_ROWS, _CHUNK_CELLS // max(width, 1)))
 
 
 def _sample(begin: bytes, encoding: str) -> str:
@@ -151,7 +158,7 @@ def json_lines(data: BinaryIO, name: str, faults: Faults, *, encoding: str, colu
                 faults.add(f"line {number}", row)
                 continue
             rows.append(row)
-            if len(rows) >= CHUNK_ROWS:
+            if len(rows) >= _rows_at_once(len(row)):
                 yield rows
                 rows = []
     except UnicodeError as error:
@@ -204,7 +211,7 @@ def parquet_rows(data: BinaryIO, name: str) -> Iterator[Chunk]:
         raise RuntimeSetupError("Parquet needs pyarrow; run: pip install 'sidecar-guard[archive]'") from None
     try:
         file = pq.ParquetFile(data if data.seekable() else io.BytesIO(data.read()))
-        for batch in file.iter_batches(CHUNK_ROWS):
+        for batch in file.iter_batches(_rows_at_once(len(file.schema_arrow.names))):
             yield [{column: _plain(value) for column, value in row.items()} for row in batch.to_pylist()]
     except (pa.ArrowException, OSError) as error:
         raise RuntimeSetupError(f"{name}: cannot be read as Parquet ({str(error)[:200]})") from None

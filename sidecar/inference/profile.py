@@ -14,7 +14,7 @@ from typing import Any, Final
 from ..rows import MISSING, Value
 from .numbers import Number, Numbers
 from .tally import Tally
-from .texts import NO_DAY, NOTHING, TRUTHS, Look, look_at
+from .texts import NO_DAY, NOTHING, TRUTHS, Look, Seen, look_at
 
 DISTINCT_TEXTS: Final = 1000
 _MOST_COLUMNS: Final = 4096
@@ -38,7 +38,7 @@ class Texts:
     digits: int = 0  # texts of digits alone
     no_days: Counter[str] = field(default_factory=Counter)  # days that systems invent: 1970-01-01
 
-    def add(self, text: str, count: int) -> Look:
+    def add(self, text: str, count: int) -> Seen:
         """One text, seen `count` times."""
         seen = look_at(text)
         self.looks[seen.look] += count
@@ -58,7 +58,7 @@ class Texts:
         self.letters += length * count
         self.with_spaces += count * (" " in text)
         self.digits += count * (text.isascii() and text.isdigit())
-        return seen.look
+        return seen
 
     def merge(self, other: Texts) -> None:
         """Add another part's texts."""
@@ -119,9 +119,9 @@ class Column:
             self.nulls += counts.pop("", 0)
         found: dict[Number, int] = {}
         for text, count in counts.items():
-            look = self.texts.add(text, count)
-            if self.lexical and look in (Look.WHOLE, Look.REAL, Look.CARD):
-                number = number_in(text)
+            seen = self.texts.add(text, count)
+            if self.lexical and (seen.number is not None or seen.look is Look.CARD):
+                number = seen.number if seen.number is not None else number_in(text)
                 if number is not None:
                     found[number] = found.get(number, 0) + count
         self.texts.tally.add(counts)
