@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -45,6 +46,9 @@ FAMILY: Final = "sidecar.observers"
 STREAM: Final = "cold"
 ROUND_SECONDS: Final = 1.0
 HUNG_ROUNDS: Final = 60
+LARGE_BYTES: Final = 512 * 1024
+ARENAS: Final = 2
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h of glibc
 NICENESS: Final = 10  # the gateway on the same cores goes first
 
 
@@ -269,6 +273,15 @@ def _watch(cold: Cold) -> None:
             os._exit(70)
 
 
+def give_memory_back() -> None:
+    """Bodies come and go here: what is large leaves the process when it is let go of, instead of staying in the heap
+    because once something as large was freed (mallopt(3), dynamic threshold). Not every C library has it."""
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
+        mallopt(_M_ARENA_MAX, ARENAS)
+
+
 def start(settings: ColdSettings, family: Mapping[str, Callable[[Context], Any]] | None = None) -> int:
     """Observe with the settings given until told to stop; the exit code."""
     import uvloop
@@ -278,6 +291,7 @@ def start(settings: ColdSettings, family: Mapping[str, Callable[[Context], Any]]
     os.umask(0o077)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
+    give_memory_back()
     log.configure()
 
     async def run() -> int:
