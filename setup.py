@@ -36,6 +36,8 @@ HOT = [
     "sidecar/upstream/leg.py",
     "sidecar/upstream/pool.py",
     "sidecar/wire/oip_accept.py",
+    "sidecar/wire/row_accept.py",
+    "sidecar/wire/row_sieve.py",
 ]
 
 

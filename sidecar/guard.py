@@ -20,7 +20,7 @@ from .errors import WireError, WireFault
 from .problem import Disclosure
 from .rows import Value
 from .verdict import ACCEPTED, Outcome, Verdict
-from .wire import Acceptor, Codec, HeaderLookup, ReplyAcceptor, Route, RouteKind, recognise
+from .wire import Acceptor, Codec, HeaderLookup, ReplyAcceptor, Route, RouteKind, Sieve, recognise
 from .wire.paths import plain_path
 
 GUARD_ERROR: Final = "guard_error"
@@ -117,8 +117,11 @@ class Guard:
         )
         request_types = contract.request_types()
         self._accept: Acceptor | None = None
+        self._sieve: Sieve | None = None
         if request_types is not None and not contract.stripped_headers:
             self._accept = codec.request_acceptor(request_types, closed=contract.closed, rules=contract.request_rules())
+            if not contract.compares_rows:
+                self._sieve = codec.request_sieve(request_types, rules=contract.request_rules())
         self._most_proven = 1 if contract.compares_rows else _ANY_NUMBER
         reply_types = contract.reply_types()
         self._accept_reply: ReplyAcceptor | None = None
@@ -147,7 +150,9 @@ class Guard:
         mode = self.mode(caller)
         try:
             plain = decode_body(body, coding, self.max_decoded_bytes)
-            rows = self.codec.read_request(plain, header)
+            rows = self._sieve(plain) if self._sieve is not None else None
+            if rows is None:
+                rows = self.codec.read_request(plain, header)
             verdict = self.contract.judge_request(rows, caller=caller, now_seconds=now_seconds)
             drop = verdict.fallback_rows + verdict.dropped_rows
             if len(drop) >= rows.count:

@@ -39,6 +39,11 @@ class Rows:
     model_version: str = ""
     numbers: Sequence[int] | None = None
 
+    @property
+    def read(self) -> int:
+        """How many rows the columns hold."""
+        return self.count if self.numbers is None else len(self.numbers)
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -88,6 +88,8 @@ class Compiled:
         """The verdict on the rows of a request. `now_seconds` is wall time since the epoch."""
         mode = self.mode(caller)
         judgement = judge.only_strips(self.cells, rows) if mode is Mode.OFF else self._examined(rows, now_seconds)
+        if rows.numbers is not None:
+            judge.renumber(judgement, rows.numbers)
         return judge.decide(judgement, rows, mode, bad_rows=self.bad_rows)
 
     def _examined(self, rows: Rows, now_seconds: float, unseen: frozenset[str] = frozenset()) -> judge.Judgement:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import nsmallest
 from itertools import takewhile
 from operator import itemgetter
@@ -70,7 +70,6 @@ class Judgement:
     repairs: list[Change] = field(default_factory=list)
     strips: list[Change] = field(default_factory=list)  # hold in every mode
     settled: dict[str, Sequence[Value]] = field(default_factory=dict)  # of the features that rules name
-    undecided: int = 0  # times that a rule could not be decided
 
     def note(
         self,
@@ -136,6 +135,15 @@ def _note_repeats(
             judgement.repairs.append(Change(row, cell.name, None))
         if settled is not None:
             settled[row] = None if action is Action.SET_NULL else INVALID
+
+
+def renumber(judgement: Judgement, numbers: Sequence[int]) -> None:
+    """From positions among the rows that were read to positions in the body."""
+    judgement.found = [found._replace(row=numbers[found.row]) for found in judgement.found]
+    judgement.worst = {numbers[row]: weight for row, weight in judgement.worst.items()}
+    judgement.observed = {numbers[row]: weight for row, weight in judgement.observed.items()}
+    judgement.repairs = [replace(change, row=numbers[change.row]) for change in judgement.repairs]
+    judgement.strips = [replace(change, row=numbers[change.row]) for change in judgement.strips]
 
 
 def only_strips(cells: Sequence[Cell], rows: Rows) -> Judgement:

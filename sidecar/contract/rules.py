@@ -216,7 +216,7 @@ def _sentence(rule: Rule) -> str:
 def find_broken(judgement: Judgement, rules: Sequence[CompiledRule], rows: Rows, order: int) -> None:
     """Note every row that breaks a rule. The judgement has the settled values of the rules' features."""
     for rule in rules:
-        for row in rule.expression.refused(judgement.settled, rows.count):
+        for row in rule.expression.refused(judgement.settled, rows.read):
             judgement.note(
                 row, order, rule.code, "", rule.action, rule.sentence, bool(rule.in_body), rule.enforced, rule.in_body
             )

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..families import members
-from .base import Acceptor, Codec, HeaderLookup, ReplyAcceptor, Route, RouteKind, Wire
+from .base import Acceptor, Codec, HeaderLookup, ReplyAcceptor, Route, RouteKind, Sieve, Wire
 
 __all__ = [
     "Acceptor",
@@ -21,6 +21,7 @@ __all__ = [
     "ReplyAcceptor",
     "Route",
     "RouteKind",
+    "Sieve",
     "Wire",
     "protocols",
     "recognise",

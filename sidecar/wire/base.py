@@ -36,6 +36,8 @@ class Route:
 
 # Rows proven clean in this body (> 0), or 0: not proven, the exact path decides.
 Acceptor: TypeAlias = Callable[[bytes], int]
+# A body → its rows, where only those that may be bad are read (`Rows.numbers`); None: read it all.
+Sieve: TypeAlias = Callable[[bytes], "Rows | None"]
 # The model version stated in an answer proven clean for `rows` rows ("" = unstated), or None: not proven.
 ReplyAcceptor: TypeAlias = Callable[[bytes, int], "str | None"]
 # Lower-case request header name → its value, or None.
@@ -59,6 +61,10 @@ class Codec(Protocol):
         `closed`: a body with a name that is not a feature must be declined. Duplicate keys, duplicate tensors, unknown
         keys beside the protocol's own, and disagreeing shapes are always declined; so is a row that breaks a rule.
         """
+        ...
+
+    def request_sieve(self, features: Mapping[str, TypedFeature], *, rules: Sequence[RowTest] = ()) -> Sieve | None:
+        """For bodies that the acceptor of the same features declined: rows proven clean are left out. None: no gain."""
         ...
 
     def reply_acceptor(self, predictions: Mapping[str, TypedFeature]) -> ReplyAcceptor | None:

@@ -30,7 +30,7 @@ class Limits:
     whole number.
     """
 
-    elements: int = 150_000
+    elements: int = 800_000
     depth: int = 128
     digits: int = 400
 
@@ -82,7 +82,7 @@ def parse(body: bytes, *, allow_nonfinite: bool = False, limits: Limits = DEFAUL
     if len(body) > limits.digits:
         _refuse_long_numbers(body, limits)
     # Each key in the text has one colon outside strings: fewer keys in the value mean that one came twice.
-    if not nonfinite and (keys := _count_keys(value)) != body.count(b":") and keys != _colons(body):
+    if not nonfinite and (keys := count_keys(value)) != body.count(b":") and keys != _colons(body):
         value = _with_twins(text)
     return value
 
@@ -172,7 +172,7 @@ def _validated(body: bytes, text: str, allow_nonfinite: bool, limits: Limits) ->
         _refuse_depth(limits)
 
 
-def _count_keys(value: Document) -> int:
+def count_keys(value: Document) -> int:
     """How many members all objects of a value have."""
     keys = 0
     waiting = [value]

@@ -12,7 +12,7 @@ from ..errors import WireError, WireFault
 from ..problem import Problem
 from ..rows import Change, Rows, RowTest, TypedFeature, Value
 from ..yamldoc import key
-from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route, RouteKind
+from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route, RouteKind, Sieve
 from .compose import input_tensors, json_body
 from .document import encode, parse, refuse_lookalikes, shown
 from .oip_accept import reply_acceptor, request_acceptor
@@ -155,6 +155,9 @@ class OipCodec:
         self, features: Mapping[str, TypedFeature], *, closed: bool, rules: Sequence[RowTest] = ()
     ) -> Acceptor | None:
         return request_acceptor(self.places, self.columns, features, rules)
+
+    def request_sieve(self, features: Mapping[str, TypedFeature], *, rules: Sequence[RowTest] = ()) -> Sieve | None:
+        return None
 
     def reply_acceptor(self, predictions: Mapping[str, TypedFeature]) -> ReplyAcceptor | None:
         return reply_acceptor(self.predictions, self.output_places, predictions)

@@ -17,7 +17,7 @@ from msgspec import UNSET
 
 from ..rows import RowTest, TypedFeature
 from .base import Acceptor, ReplyAcceptor
-from .document import DEFAULT_LIMITS
+from .row_accept import too_many
 from .tensor import DATATYPES, UNREAD_CONTENT_TYPE, UNREAD_PARAMETERS
 from .tensor_rows import TensorPlace
 from .tensor_types import (
@@ -78,9 +78,7 @@ def request_acceptor(
         return None, nested
 
     def accept(body: bytes) -> int:
-        if len(body) > _LOOSE_BODY and body.count(b",") + body.count(b":") > DEFAULT_LIMITS.elements:
-            return 0
-        if body.find(b"\\") >= 0:
+        if too_many(body) or body.find(b"\\") >= 0:
             return 0
         message, nested = one_row_of(body)
         if message is not None:
@@ -198,7 +196,6 @@ def reply_acceptor(
     return accept
 
 
-_LOOSE_BODY: Final = DEFAULT_LIMITS.elements  # shorter bodies cannot have more elements
 _Asked: Final[Any] = struct("Asked", [("name", "name", str)], [("parameters", "parameters", PARAMETERS)])
 _decode_any: Final = msgspec.json.Decoder().decode
 

@@ -10,7 +10,7 @@ from ..edits import Span
 from ..errors import WireError, WireFault
 from ..problem import Problem
 from ..rows import Change, Rows, RowTest, TypedFeature, Value
-from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route
+from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route, Sieve
 from .sources import header_columns, header_pointer, split_headers
 
 
@@ -54,6 +54,9 @@ class OpaqueCodec:
         self, features: Mapping[str, TypedFeature], *, closed: bool, rules: Sequence[RowTest] = ()
     ) -> Acceptor | None:
         return None if features else _accept_any
+
+    def request_sieve(self, features: Mapping[str, TypedFeature], *, rules: Sequence[RowTest] = ()) -> Sieve | None:
+        return None
 
     def reply_acceptor(self, predictions: Mapping[str, TypedFeature]) -> ReplyAcceptor | None:
         return _accept_any_reply

@@ -11,10 +11,11 @@ from ..errors import WireError, WireFault
 from ..problem import Problem
 from ..rows import MISSING, Change, Rows, RowTest, TypedFeature, Value
 from ..yamldoc import key
-from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route
+from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route, Sieve
 from .compose import json_body, row_documents
 from .document import Document, encode, parse, refuse_lookalikes, shown, tokens_of
 from .row_accept import RowTypes, json_alone
+from .row_sieve import request_sieve
 from .row_table import Layout, Path, RowTable, answered, cell_of, follow, read_table
 from .sources import header_columns, header_pointer, split_headers
 from .spans import Draft
@@ -98,6 +99,12 @@ class PlainCodec:
             return None
         types = RowTypes.of(self.layout, features, rules)
         return types.request_acceptor(self.rows, single=True) if types else None
+
+    def request_sieve(self, features: Mapping[str, TypedFeature], *, rules: Sequence[RowTest] = ()) -> Sieve | None:
+        types = RowTypes.of(self.layout, features, rules)
+        if types is None or any(name not in self.layout.names for name in features):
+            return None
+        return request_sieve(types, self.layout, self.rows, RowTable.columns)
 
     def reply_acceptor(self, predictions: Mapping[str, TypedFeature]) -> ReplyAcceptor | None:
         if not predictions:

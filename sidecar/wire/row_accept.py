@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from operator import attrgetter, itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -12,22 +13,23 @@ from msgspec import UNSET
 
 from ..rows import RowTest, TypedFeature
 from .base import Acceptor, ReplyAcceptor
-from .document import DEFAULT_LIMITS
 from .row_table import Layout, Path
 from .typed import ANY_SCALAR, DECODE_ERRORS, Check, element_of, list_of, narrowed, struct, tuple_of
 
+# Commas plus colons. What types decode is small: an object of one number takes nine times its bytes, not thirty.
+MOST_ELEMENTS: Final = 5_000_000
 _SKIPPED: Final = b": \t\r\n"
 _decode_any: Final = msgspec.json.Decoder().decode
 
 
-class _Row(NamedTuple):
+class RowType(NamedTuple):
     """One form of row as a type. `keys` are those every row has; `optional` reads the members that may be UNSET."""
 
     annotation: Any
     keys: int = 0
     optional: Callable[[Any], tuple[Any, ...]] | None = None
     checks: tuple[tuple[Callable[[Any], Any], Check], ...] = ()
-    rules: tuple[tuple[Callable[[Any], tuple[Any, ...]], Callable[..., bool | None]], ...] = ()
+    rules: tuple[tuple[Callable[[Any], tuple[Any, ...]], Callable[..., bool]], ...] = ()
     not_one_long: bool = False  # a list of one is read as its only value
 
 
@@ -35,7 +37,7 @@ class _Body(NamedTuple):
     """A body with rows of one form: its decoder, and how the rows are found in what it gives."""
 
     decode: Callable[[bytes], Any]
-    row: _Row
+    row: RowType
     single: bool
 
 
@@ -43,9 +45,9 @@ class _Body(NamedTuple):
 class RowTypes:
     """A policy's names as types, by the form of row; None for a form that types cannot say."""
 
-    objects: _Row | None
-    lists: _Row | None
-    scalars: _Row | None
+    objects: RowType | None
+    lists: RowType | None
+    scalars: RowType | None
     has_columns: bool
 
     @classmethod
@@ -78,6 +80,17 @@ class RowTypes:
             return None
         return lambda body, rows: "" if prove(body) == rows > 0 else None
 
+    @staticmethod
+    def starts_at(path: Path) -> Callable[[bytes], bytes]:
+        """How the rows begin: `[{`, `[[`, `{…` or `[…`. A guess by the first such key: a wrong one only declines."""
+        key = b'"' + str(path[-1]).encode() + b'"' if path else b""
+
+        def starts(body: bytes) -> bytes:
+            at = body.find(key) + len(key)
+            return body[at : at + 16].translate(None, _SKIPPED)[:2]
+
+        return starts
+
     def _prover(self, path: Path, optional: Sequence[str], single: bool) -> Acceptor | None:
         flat = (self.lists, True) if self.has_columns and single else (self.scalars, False)
         choices = {
@@ -88,18 +101,15 @@ class RowTypes:
         }
         if not any(choices.values()):
             return None
-        key = b'"' + str(path[-1]).encode() + b'"' if path else b""
+        starts = self.starts_at(path)
         wrapping = tuple(f"m{depth}" for depth in range(len(path)))
         extra = tuple(f"o{index}" for index in range(len(optional)))
         many, nested, one_list, one_object = choices[b"[{"], choices[b"[["], choices[b"["], choices[b"{"]
 
         def prove(body: bytes) -> int:
-            if len(body) > DEFAULT_LIMITS.elements and body.count(b",") + body.count(b":") > DEFAULT_LIMITS.elements:
+            if too_many(body) or body.find(b"\\") >= 0:
                 return 0
-            if body.find(b"\\") >= 0:
-                return 0
-            at = body.find(key) + len(key)
-            start = body[at : at + 16].translate(None, _SKIPPED)[:2]
+            start = starts(body)
             if start == b"[{":
                 form = many
             elif start == b"[[":
@@ -136,22 +146,31 @@ class RowTypes:
                     if value is not UNSET and check(value) is not True:
                         return 0
             for cells_of, holds in row_type.rules:
-                for row in rows:
-                    if holds(*cells_of(row)) is not True:
-                        return 0
+                if not all(starmap(holds, map(cells_of, rows))):
+                    return 0
             return len(rows)
 
         return prove
 
 
-def _body(path: Path, row: _Row | None, single: bool, optional: Sequence[str]) -> _Body | None:
+def _body(path: Path, row: RowType | None, single: bool, optional: Sequence[str]) -> _Body | None:
     if row is None:
         return None
     annotation = row.annotation if single else list_of(row.annotation)
+    return _Body(msgspec.json.Decoder(wrapped(path, annotation, optional)).decode, row, single)
+
+
+def wrapped(path: Path, annotation: Any, optional: Sequence[str]) -> Any:
+    """The type of a body that has it at `path` (members m0, m1, …), with optional text members (o0, …) beside it."""
     extra = [(f"o{index}", name, str) for index, name in enumerate(optional)]
     for depth in reversed(range(len(path))):
         annotation = struct("Body", [(f"m{depth}", str(path[depth]), annotation)], extra if depth == 0 else [])
-    return _Body(msgspec.json.Decoder(annotation).decode, row, single)
+    return annotation
+
+
+def too_many(body: bytes) -> bool:
+    """Whether a body has more elements than types may decode. Each takes two bytes: most bodies need not be counted."""
+    return len(body) > 2 * MOST_ELEMENTS and body.count(b",") + body.count(b":") > MOST_ELEMENTS
 
 
 def _object_row(
@@ -159,7 +178,7 @@ def _object_row(
     annotations: Mapping[str, Any],
     features: Mapping[str, TypedFeature],
     rules: Sequence[RowTest],
-) -> _Row | None:
+) -> RowType | None:
     """Objects, nested where a feature's path is."""
     tree: dict[str, Any] = {}
     getters: dict[str, str] = {}
@@ -184,7 +203,7 @@ def _object_row(
     annotation, keys = _tree_struct(tree)
     checks = tuple((attrgetter(getters[name]), check) for name, check in _checks(layout, features))
     tests = tuple((_tuple_getter([getters[name] for name in rule.names]) or _no_cells, rule.holds) for rule in rules)
-    return _Row(annotation, keys, _tuple_getter(optional_getters), checks, tests)
+    return RowType(annotation, keys, _tuple_getter(optional_getters), checks, tests)
 
 
 def _attribute(node: dict[str, Any], token: str) -> str:
@@ -224,7 +243,7 @@ def _list_row(
     annotations: Mapping[str, Any],
     features: Mapping[str, TypedFeature],
     rules: Sequence[RowTest],
-) -> _Row | None:
+) -> RowType | None:
     if layout.explicit or not layout.names:
         return None
     names = layout.columns or layout.names
@@ -234,16 +253,16 @@ def _list_row(
         annotation = tuple_of(*(annotations.get(name, ANY_SCALAR) for name in names))
         position: dict[str, Callable[[Any], Any]] = {name: itemgetter(index) for index, name in enumerate(names)}
         checks = tuple((position[name], check) for name, check in _checks(layout, features))
-        return _Row(annotation, checks=checks, rules=_rules(rules, position))
+        return RowType(annotation, checks=checks, rules=_rules(rules, position))
     if len(names) != 1:
         return None
     (annotation,) = annotations.values()
     if element_of(annotation).is_list:
         checks = tuple((_itself, check) for _, check in _checks(layout, features))
-        return _Row(annotation, checks=checks, rules=_rules(rules, {names[0]: _itself}), not_one_long=True)
+        return RowType(annotation, checks=checks, rules=_rules(rules, {names[0]: _itself}), not_one_long=True)
     first: Callable[[Any], Any] = itemgetter(0)
     checks = tuple((first, check) for _, check in _checks(layout, features))
-    return _Row(tuple_of(annotation), checks=checks, rules=_rules(rules, {names[0]: first}))
+    return RowType(tuple_of(annotation), checks=checks, rules=_rules(rules, {names[0]: first}))
 
 
 def _scalar_row(
@@ -251,19 +270,19 @@ def _scalar_row(
     annotations: Mapping[str, Any],
     features: Mapping[str, TypedFeature],
     rules: Sequence[RowTest],
-) -> _Row | None:
+) -> RowType | None:
     if len(layout.names) != 1 or layout.explicit:
         return None
     (annotation,) = annotations.values()
     if element_of(annotation).is_list or layout.columns:
         return None
     checks = tuple((_itself, check) for _, check in _checks(layout, features))
-    return _Row(annotation, checks=checks, rules=_rules(rules, {layout.names[0]: _itself}))
+    return RowType(annotation, checks=checks, rules=_rules(rules, {layout.names[0]: _itself}))
 
 
 def _rules(
     rules: Sequence[RowTest], cells: Mapping[str, Callable[[Any], Any]]
-) -> tuple[tuple[Callable[[Any], tuple[Any, ...]], Callable[..., bool | None]], ...]:
+) -> tuple[tuple[Callable[[Any], tuple[Any, ...]], Callable[..., bool]], ...]:
     return tuple((_cells_of([cells[name] for name in rule.names]), rule.holds) for rule in rules)
 
 

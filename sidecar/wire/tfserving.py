@@ -15,12 +15,13 @@ from ..problem import Problem
 from ..rows import MISSING, Change, Rows, RowTest, TypedFeature, Value
 from ..yamldoc import key
 from . import document
-from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route, RouteKind
+from .base import Acceptor, HeaderLookup, ReplyAcceptor, Route, RouteKind, Sieve
 from .compose import json_body, row_documents
 from .document import Document, pointer_to, shown
 from .paths import READING_METHODS, plain_path
 from .refusal import error_object
 from .row_accept import RowTypes, json_alone
+from .row_sieve import request_sieve
 from .row_table import Form, Layout, RowTable, answered, cell_of, read_table
 from .sources import header_columns, header_pointer, split_headers
 from .spans import Draft
@@ -106,6 +107,12 @@ class TfServingCodec:
         types = RowTypes.of(self.layout, features, rules)
         return types.request_acceptor(("instances",), optional=("signature_name",)) if types else None
 
+    def request_sieve(self, features: Mapping[str, TypedFeature], *, rules: Sequence[RowTest] = ()) -> Sieve | None:
+        types = RowTypes.of(self.layout, features, rules)
+        if types is None or any(name not in self.layout.names for name in features):
+            return None
+        return request_sieve(types, self.layout, ("instances",), _columns, optional=("signature_name",))
+
     def reply_acceptor(self, predictions: Mapping[str, TypedFeature]) -> ReplyAcceptor | None:
         if not predictions:
             return json_alone
@@ -114,19 +121,17 @@ class TfServingCodec:
 
     def read_request(self, body: bytes, header: HeaderLookup) -> Rows:
         table = self._request(body)
-        columns = {name: _unpacked(table, name, values) for name, values in table.columns().items()}
         elsewhere = header_pointer(self.headers)
         return Rows(
             table.count,
-            {**columns, **header_columns(self.headers, header, table.count)},
+            {**_columns(table), **header_columns(self.headers, header, table.count)},
             lambda feature, row: elsewhere(feature, row) or table.pointer(feature, row),
             table.unknown(self.layout.columns),
         )
 
     def read_reply(self, body: bytes, null_rows: Collection[int] = ()) -> Rows:
         table = self._reply(body, null_rows)
-        columns = {name: _unpacked(table, name, values) for name, values in table.columns().items()}
-        return Rows(table.count, columns, table.pointer, table.unknown(()))
+        return Rows(table.count, _columns(table), table.pointer, table.unknown(()))
 
     def edit_request(self, body: bytes, changes: Sequence[Change], drop_rows: Collection[int] = ()) -> tuple[Span, ...]:
         draft = Draft(body)
@@ -274,6 +279,10 @@ def _one_of(members: Mapping[str, Any], names: Sequence[str]) -> str:
     if not found:
         raise WireError(WireFault.MALFORMED, f"the body has none of {', '.join(f'`{name}`' for name in names[:2])}")
     return found[0]
+
+
+def _columns(table: RowTable) -> dict[str, Sequence[Value]]:
+    return {name: _unpacked(table, name, values) for name, values in table.columns().items()}
 
 
 def _unpacked(table: RowTable, name: str, values: Sequence[Value]) -> Sequence[Value]:

@@ -13,7 +13,7 @@ from sidecar.guard import Guard, Identity
 from sidecar.policy import load
 from sidecar.rows import Change, Rows, RowTest, TypedFeature, Value
 from sidecar.runtime.compile import compile_guard
-from sidecar.wire import Acceptor, Codec, HeaderLookup, ReplyAcceptor
+from sidecar.wire import Acceptor, Codec, HeaderLookup, ReplyAcceptor, Sieve
 
 INFER = "/v2/models/credit/infer"
 
@@ -90,6 +90,9 @@ class BrokenCodec:
         self, features: Mapping[str, TypedFeature], *, closed: bool, rules: Sequence[RowTest] = ()
     ) -> Acceptor | None:
         return self._raise if self.side == "accept" else None
+
+    def request_sieve(self, features: Mapping[str, TypedFeature], *, rules: Sequence[RowTest] = ()) -> Sieve | None:
+        return None
 
     def reply_acceptor(self, predictions: Mapping[str, TypedFeature]) -> ReplyAcceptor | None:
         return self._raise if self.side == "accept" else None
