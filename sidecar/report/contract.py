@@ -138,7 +138,7 @@ def gather(
             answerable = owner_of(row.policy.digest, violation.feature, violation.code)
             key = tuple(place[name] if name in place else _of_violation(violation, answerable, name) for name in by)
             counted = groups.setdefault(key, _Counted())
-            refuses = gone and violation.applied in REFUSING
+            refuses = gone and violation.applied in REFUSING and (violation.enforced or as_enforced)
             counted.codes[violation.code] += 1
             counted.answerable.setdefault(answerable)
             if refuses:

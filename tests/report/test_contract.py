@@ -22,7 +22,8 @@ def owner_of(digest: str, feature: str, code: str) -> Answerable:
 
 def row(call: int, *codes: str, caller: str = "mobile", verdict: str = "", would: str = "", **more: Any) -> Prediction:
     """One row of a call; a code `age.min` is a violation of `age` that asks for its row to be refused."""
-    violations = [RowViolation(code, code.split(".")[0], more.pop("applied", "reject")) for code in codes]
+    enforced = more.pop("enforced", True)
+    violations = [RowViolation(code, code.split(".")[0], more.pop("applied", "reject"), enforced) for code in codes]
     settled = would or ("rejected" if codes else "ok")
     return Prediction(
         prediction_id=f"p{call}",
@@ -51,6 +52,13 @@ def test_groups_name_the_caller_the_feature_and_who_answers() -> None:
     assert (mobile.first, mobile.last) == ("2026-03-02T12:00:00.000000Z", "2026-03-03T12:00:00.000000Z")
     assert mobile.examples == ("p1", "p2")
     assert found["batch", "income"].share == 0.5
+
+
+def test_a_rule_that_only_observed_refused_nobody() -> None:
+    rows = [row(1, "rule.reach", verdict="rejected", enforced=False)]  # another check refused the row
+    (recorded,) = gather(rows, ("code",), owner_of=owner_of).groups
+    (enforced,) = gather(rows, ("code",), owner_of=owner_of, as_enforced=True).groups
+    assert (recorded.refused, enforced.refused) == (0, 1)
 
 
 def test_as_recorded_only_what_was_refused_counts_as_refused() -> None:
