@@ -98,9 +98,12 @@ def run(args: argparse.Namespace) -> int:
         signature = ask_model(args.upstream, args.model)
     asked = stated(signature, asked)
     features, predictions = table.features, table.predictions
+    opening: list[str] = []
     if profile is None:
         features, predictions = signature.features, signature.predictions
         asked = _only_columns(asked, signature)
+    elif asked.named and signature.features:
+        opening += _strangers([guess.name for guess in features], [guess.name for guess in signature.features])
     elif asked.columns:
         asked = _fitting(asked, [guess.name for guess in features])
     name = policy_name_of(args, source, asked.model)
@@ -108,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
     created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     draft = Draft(
         name=name,
-        opening=[*_opening(table, faults, source, created, profile is not None), *signature.notes],
+        opening=[*_opening(table, faults, source, created, profile is not None), *opening, *signature.notes],
         model=model_lines(asked, features, predictions),
         features=features,
         predictions=predictions,
@@ -251,6 +254,16 @@ def _fitting(asked: Asked, names: Sequence[str]) -> Asked:
         return replace(asked, columns={tensor: tuple(names)})
     told = f"the server's {tensor} has {len(columns)} columns, the data has {len(names)}: --prediction or --ignore some"
     raise RuntimeSetupError(told)
+
+
+def _strangers(names: Sequence[str], stated: Sequence[str]) -> list[str]:
+    """What only one of data and server knows."""
+    alone = [name for name in names if name not in stated]
+    lacking = [name for name in stated if name not in names]
+    said = (
+        [f"The server states no tensor for {', '.join(alone)}: --ignore what the model does not get."] if alone else []
+    )
+    return said + ([f"The data has no column for the server's {', '.join(lacking)}."] if lacking else [])
 
 
 def _plain(asked: Asked) -> Asked:

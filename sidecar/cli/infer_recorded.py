@@ -91,4 +91,5 @@ def asked_of(policy: Policy) -> Asked:
         positions=() if isinstance(columns, dict) else columns,
         answers=predictions if isinstance(predictions, str) else "",
         outputs=predictions if isinstance(predictions, dict) else {},
+        named=model.protocol == "oip" and not columns,
     )

@@ -25,6 +25,7 @@ class Asked:
         default_factory=dict
     )  # prediction → output, as `predictions:` of OIP or JSON says
     positions: Sequence[str] = ()  # features in the positions of a row, for rows that are lists
+    named: bool = False  # the server states a tensor for each feature
 
 
 def model_lines(asked: Asked, features: Sequence[Guess], predictions: Sequence[Guess] = ()) -> list[str]:
@@ -51,7 +52,9 @@ def model_lines(asked: Asked, features: Sequence[Guess], predictions: Sequence[G
 def _oip(asked: Asked, features: Sequence[Guess]) -> list[str]:
     columns = dict(asked.columns)
     lines = ["protocol: oip"]
-    if not columns and features and not asked.positions and all(_one_number(guess) for guess in features):
+    if asked.named and not columns:
+        lines += comment("each feature is a tensor of its name, as the server states", 0)
+    elif not columns and features and not asked.positions and all(_one_number(guess) for guess in features):
         columns = {"input-0": [guess.name for guess in features]}
         lines += comment(
             "one matrix, as scikit-learn on MLServer takes it; take `columns` out if each feature is a tensor", 0
@@ -112,5 +115,6 @@ def stated(signature: Signature, asked: Asked) -> Asked:
         columns=asked.columns or signature.columns,
         answers=asked.answers or signature.answers,
         outputs=asked.outputs,
+        named=asked.named or (signature.protocol == "oip" and bool(signature.features) and not signature.columns),
         positions=asked.positions or signature.positions,
     )

@@ -243,6 +243,14 @@ class TestOtherForms:
         assert codes(policy, age=1.5, income=2.0) == {"age.type"}
         assert "the signature says long" in (tmp_path / "p.yaml").read_text()
 
+    def test_an_exported_signature_comes_back(self, tmp_path: Path) -> None:
+        (tmp_path / "rows.json").write_text(json.dumps(ROWS))
+        before = infer(tmp_path / "rows.json", "--prediction", "score", output=tmp_path / "p.yaml")
+        assert main(["export", str(tmp_path / "p.yaml"), "--to", "mlflow", "-o", str(tmp_path / "signature")]) == 0
+        after = infer(tmp_path / "signature", "--as", "mlflow", output=tmp_path / "again.yaml")
+        assert {name: each.type for name, each in after.contract.features.items()} == {"age": "int", "job": "string"}
+        assert list(after.contract.prediction) == list(before.contract.prediction)
+
     def test_saved_metadata_and_a_json_schema(self, tmp_path: Path) -> None:
         saved = {"name": "m", "inputs": [{"name": "age", "datatype": "INT32", "shape": [-1]}], "outputs": []}
         (tmp_path / "m.json").write_text(json.dumps(saved))
@@ -289,6 +297,18 @@ class TestRecorded:
         assert codes(policy, age=500) == {"age.max"}, refused
         assert "seen in 31 of 31 rows" in (tmp_path / "learnt.yaml").read_text()
         assert policy.contract.prediction["score"].type == "float"
+
+    def test_an_archive_alone_and_a_stretch_of_time(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        desk = Desk(tmp_path)
+        (desk.data / "secret").write_bytes(SECRET)
+        desk.many(12)
+        desk.archive()
+        assert main(["infer", "--from", str(desk.root), "-o", str(tmp_path / "p.yaml")]) == 0
+        assert "of 24 rows" in (tmp_path / "p.yaml").read_text()
+        assert main(["infer", "--from", str(desk.root), "--since", "2026-01-02T03:04:07Z"]) == 0
+        assert "of 24 rows" not in capsys.readouterr().out
+        assert main(["infer", "--from", str(desk.root), "--model", "fraud"]) == 2
+        assert "no prediction was recorded" in capsys.readouterr().err
 
     def test_hidden_values_are_not_learnt(self, tmp_path: Path) -> None:
         text = "policy: credit\nmodel: {protocol: oip, name: credit, columns: {input-0: [age, income]}}\n"

@@ -137,6 +137,19 @@ def test_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
     assert "write http://host:port" in capsys.readouterr().err
 
 
+def test_named_tensors_that_the_data_does_not_have(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("age,id\n30,7\n40,8\n")
+    tensors = [{"name": name, "datatype": "FP32", "shape": [-1, 1]} for name in ("age", "income")]
+    with serving({"/v2": {}, "/v2/models/m": {"name": "m", "inputs": tensors}}) as url:
+        words = ["--upstream", url, "--model", "m", "-o", str(tmp_path / "p.yaml")]
+        assert main(["infer", str(tmp_path / "rows.csv"), *words]) == 0
+    text = (tmp_path / "p.yaml").read_text()
+    assert "The server states no tensor for id: --ignore what the model does not get." in text
+    assert "The data has no column for the server's income." in text
+    (policy,) = load([tmp_path / "p.yaml"]).policies
+    assert policy.model.wire.columns == {}  # type: ignore[union-attr]
+
+
 def test_ranges_from_data_and_the_matrix_from_the_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     matrix = {**TRITON, "inputs": [{"name": "input-0", "datatype": "FP32", "shape": [-1, 2]}]}
     (tmp_path / "rows.csv").write_text("age,income,score\n30,2.5,1\n40,3.5,0\n")

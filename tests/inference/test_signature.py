@@ -94,6 +94,11 @@ class TestOip:
         assert policy.contract.prediction["score"].type == "float"
         assert any("version 3" in note for note in signature.notes)
 
+    def test_numbers_that_are_tensors_of_their_own_are_no_matrix(self) -> None:
+        tensors = [{"name": name, "datatype": "FP32", "shape": [-1, 1]} for name in ("age", "income")]
+        policy = written(from_oip({"name": "m", "inputs": tensors, "outputs": []}))
+        assert policy.model.wire.columns == {}
+
     def test_one_matrix_is_columns_to_be_named(self) -> None:
         signature = from_oip(MLSERVER)
         assert types(signature) == dict.fromkeys(["x0", "x1", "x2", "x3"], "float")
