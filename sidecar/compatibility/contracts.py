@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from ..contract.sections import Mode
@@ -19,12 +20,23 @@ def compare_whole(old: Side, new: Side) -> Iterator[Change]:
     """Every key of `contract:` in the order of the table."""
     for key, compare in CONTRACT.items():
         if getattr(old.contract, key) != getattr(new.contract, key):
-            yield from compare(old, new)
+            for found in compare(old, new):
+                yield _of_a_batch(found, old, new)
     for key in ("features", "prediction"):
         before, after = (list(getattr(side.contract, key)) for side in (old, new))
         if before != after and sorted(before) == sorted(after):
             why = "The order in which they are told."
             yield whole(f"contract.{key}", text_of(tuple(before)), text_of(tuple(after)), change.TEXT, why, new, None)
+
+
+def _of_a_batch(found: Change, old: Side, new: Side) -> Change:
+    """A rejected row of a batch that had the fallback's answer may, when it is not rejected, be left out instead."""
+    if found.verdicts != change.WIDENED or old.contract.on_bad_rows != "fallback":
+        return found
+    if not any(each.on_violation == "drop" for each in (*new.contract.features.values(), *new.contract.rules)):
+        return found
+    why = f"{found.why} In a batch such rows had the fallback's answer: where another check drops them, they have none."
+    return replace(found, verdicts=change.SEMANTIC, why=why)
 
 
 def _mode(old: Side, new: Side) -> Iterator[Change]:

@@ -41,6 +41,14 @@ def test_bad_rows_of_a_batch(old: str, new: str, expected: tuple[str, ...]) -> N
     assert views(contracts({**FALLBACK, "on_bad_rows": old}, {**FALLBACK, "on_bad_rows": new})) == expected
 
 
+def test_a_row_that_had_the_fallbacks_answer_may_be_left_out_by_another_check() -> None:
+    batch = {**FALLBACK, "on_bad_rows": "fallback", "features": {"x": {**INT, "on_violation": "drop"}}}
+    strict, loose = ({**batch, "unknown_features": word} for word in ("reject", "ignore"))
+    assert views(contracts(strict, loose)) == SEMANTIC
+    plain = {**batch, "features": {"x": INT}}
+    assert views(contracts({**plain, "unknown_features": "reject"}, plain)) == WIDENED
+
+
 def test_when_our_own_check_fails() -> None:
     assert views(contracts({}, {"on_guard_error": "pass"})) == SEMANTIC
     assert views(contracts({}, {"on_guard_error": "reject"})) == TEXT
