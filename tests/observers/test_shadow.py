@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from sidecar.observers.shadow.mirror import Copy
+from sidecar.observers.shadow.observer import MOST_HELD_BYTES
 from tests.kit.client import eventually, request
 from tests.kit.guards import INFER, rows, scores
 from tests.kit.running import Running, running
@@ -222,6 +223,28 @@ async def test_c45_memory_a_copy_is_let_go_of_when_its_call_ends(tmp_path: Path,
                 assert [one for one in gc.get_objects() if isinstance(one, Copy)] == []
         finally:
             gc.enable()
+
+
+async def test_c45_memory_candidates_share_one_budget(tmp_path: Path) -> None:
+    """Three that hang, each allowed 60 MiB: together they hold what one may."""
+    async with serving(default=hangs) as model:
+        books = Books()
+        more = "limits: {timeout: 500ms, queue_bytes: 60MiB, in_flight: 64}"
+        lines = [candidate(model.port, more, name=name) for name in ("a", "b", "c")]
+        guard = books.learn(shadowed(tmp_path, *lines))
+        large = rows([30, 1000.5])[:-1] + b', "parameters": {"note": "' + b"x" * 4_000_000 + b'"}}'
+        with Tape(tmp_path, guard.identity.digest) as tape:
+            for _ in range(8):
+                tape.exchange(large)
+        async with observing(tmp_path, books) as shadow:
+            most = 0
+            while await shadow.read():
+                most = max(most, sum(mirror.held_bytes for mirror in shadow.observer._mirrors.values()))
+            await shadow.settle()
+            outcomes = [one["outcomes"] for one in shadow.observer.snapshot()["candidates"]]
+    assert 60_000_000 < most <= MOST_HELD_BYTES
+    assert sum(one["dropped_bytes"] for one in outcomes) == 8
+    assert sum(one["shadow_timeout"] for one in outcomes) == 16
 
 
 # -- C46, in one process; over processes in tests/e2e

@@ -26,6 +26,7 @@ from .records import Judgement, judge, record_of
 from .sent import SentFiles
 
 _INTERRUPTED: Final = Judgement(Outcome.DROPPED_QUEUE, "interrupted")
+MOST_HELD_BYTES: Final = 64 * 1024 * 1024
 _CLOSE_SECONDS: Final = 2.0
 _TURN: Final = 16  # exchanges taken before calls in flight get a turn
 _OUTCOME_SLOTS: Final = {outcome: metrics.SHADOW_OUTCOMES.at(outcome) for outcome in Outcome}
@@ -210,7 +211,8 @@ class ShadowObserver:
             outputs=candidate.outputs,
         )
         self._open[key] = one
-        dropped = self._mirror(policy, candidate, address).offer(copy)
+        mirror = self._mirror(policy, candidate, address)
+        dropped = Outcome.DROPPED_BYTES if self._full(mirror, copy) else mirror.offer(copy)
         if dropped is not None:
             self._record(one, Judgement(dropped, "no_room"), exchange=exchange)
 
@@ -250,6 +252,11 @@ class ShadowObserver:
                 address, plan.limits, announce=self._announce, done=self._done, wall=self._wall
             )
         return found
+
+    def _full(self, mirror: Mirror, copy: Copy) -> bool:
+        """Whether all candidates together hold as much as they may: each has its own limit, the process has one."""
+        most = max(MOST_HELD_BYTES, mirror.limits.queue_bytes)
+        return sum(each.held_bytes for each in self._mirrors.values()) + copy.size > most
 
     def _announce(self, copy: Copy) -> bool:
         return self._sent.write(copy.open)
