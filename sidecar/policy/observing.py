@@ -109,7 +109,9 @@ class ShadowLimits:
     """What the candidate may cost."""
 
     in_flight: Count = key(32, doc="Calls to the candidate at one time.")
-    queue_bytes: ByteSize = key(64 * 2**20, doc="Bytes of copies held for the candidate; all together hold 64 MiB or the largest of these.")
+    queue_bytes: ByteSize = key(
+        64 * 2**20, doc="Bytes of copies held for the candidate; all together hold 64 MiB or the largest of these."
+    )
     timeout: Seconds = key(1.0, doc="The candidate's time for one answer.")
     per_day: Count | None = key(None, doc="Calls a day, paced over the day, of all replicas together.")
 
