@@ -62,6 +62,11 @@ class TestNumbers:
     def test_a_person_knows_better(self) -> None:
         assert keys([3, 3, 4], keys=["x"])["role"] == "key"
 
+    def test_no_bound_is_rounded_across_what_was_seen(self) -> None:
+        values = [2**60 + 1, 2**60 + 2, float(2**60)]  # doubles are 256 apart there
+        inferred = column(values)
+        assert [inferred.refuses({"x": value}) for value in values] == [(), (), ()]
+
     def test_numbers_beyond_two_to_the_53_are_pointed_out(self) -> None:
         assert "2^53" in column([2**60, 2**60 + 1]).comment("x")
 
