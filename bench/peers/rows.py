@@ -18,7 +18,7 @@ import orjson
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
 
 from ..table import CATEGORIES, HIGH, LOW, Table
-from ..timing import best_microseconds
+from ..timing import best_together
 
 # A body → the rows that break the contract.
 Contestant: TypeAlias = Callable[[bytes], list[int]]
@@ -194,7 +194,7 @@ def measure(table: Table, names: list[str]) -> dict[str, float]:
         if found != bad:
             raise SystemExit(f"{name} found the bad rows {found[:5]}…, not {bad[:5]}…")
         calls[name] = lambda judge=judge: judge(body)  # type: ignore[misc]
-    return {name: best_microseconds(call) for name, call in calls.items()}
+    return best_together(calls)
 
 
 def main() -> None:
