@@ -12,12 +12,15 @@ from sidecar.telemetry.events import ACCESS, LOG_EVENTS
 
 PACKAGE = Path(sidecar.__file__).parent
 SAYERS = {"log", "_log", "say", "_say", "debug", "info", "warning", "error"}
+FINDERS = {"contract", "expression", "policy"}  # rooms that log nothing: their errors are findings
 NAME = re.compile(r"[a-z_]+\.[a-z_]+")
 
 
 def logged() -> Iterator[str]:
     """The first argument of every call that says something."""
     for path in sorted(PACKAGE.rglob("*.py")):
+        if path.relative_to(PACKAGE).parts[0] in FINDERS:
+            continue
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call) or not node.args:
                 continue
