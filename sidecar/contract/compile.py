@@ -199,6 +199,12 @@ def _feature_cell(
     if feature.unique and (from_header or built.kind.shape or built.kind.scalar is Scalar.JSON):
         what = "a header is the same for all rows" if from_header else "vectors and JSON values are not compared"
         report.at("unique").error("check-does-not-fit", what, "drop the key")
+    if feature.unique:
+        made_same = isinstance(feature.on_violation, ReplaceWith) or feature.on_violation == "clamp"
+        for key, repairs in (("default", feature.default is not None), ("on_violation", made_same)):
+            if repairs:
+                why = "it would make two rows of a unique feature the same"
+                report.at(key).error("not-repairable", why, "use reject, fallback, set_null or warn")
     default: Value = MISSING
     if feature.default is not None:
         read_default = literal(feature.default, built, report.at("default"))

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from ..rows import MISSING, Value
-from ..verdict import Action
 from .cell import Cell
 from .kinds import Scalar
 
@@ -39,8 +38,3 @@ def repeats(cell: Cell, column: Sequence[Value], now_seconds: float) -> Sequence
             found.append(row)
         seen.add(key)
     return found
-
-
-def action_of(cell: Cell) -> Action:
-    """What is done about a repeat: no bound and no fixed value makes two rows differ, so such repairs refuse."""
-    return Action.REJECT if cell.action in (Action.CLAMP, Action.REPLACE) else cell.action

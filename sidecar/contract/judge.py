@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from ..rows import MISSING, Change, Rows, Value
 from ..verdict import ACCEPTED, MAX_LISTED_VIOLATIONS, Action, Outcome, Verdict, Violation
 from .cell import INVALID, Cell
-from .duplicates import UNIQUE, action_of, repeats
+from .duplicates import UNIQUE, repeats
 from .sections import Mode
 
 _WEIGHT: Final[dict[Action, int]] = {
@@ -128,7 +128,7 @@ def _note_repeats(
     now_seconds: float,
     settled: list[Value] | None,
 ) -> None:
-    action = action_of(cell)
+    action = cell.action
     for row in repeats(cell, column, now_seconds):
         judgement.note(row, order, cell.prefix + UNIQUE, cell.name, action, cell.sentences[UNIQUE], True)
         if action is Action.SET_NULL:

@@ -48,7 +48,13 @@ def numbers(draw: st.DrawFn) -> dict[str, Any]:
     _actions(draw, feature, [point(value) for value in good])
     # Only bounds that are a value of the type itself: what clamp sets is then the bound.
     exact = all(abs(feature[key]) < 2**53 for key in ("min", "max") if key in feature)
-    if exact and not extra and "not_values" not in feature and {"min", "max"} & set(feature) and draw(st.booleans()):
+    if (
+        exact
+        and not extra
+        and not {"not_values", "unique"} & set(feature)
+        and {"min", "max"} & set(feature)
+        and draw(st.booleans())
+    ):
         feature["on_violation"] = "clamp"
     return feature
 
@@ -132,8 +138,6 @@ def _actions(draw: st.DrawFn, feature: dict[str, Any], good: list[Any]) -> None:
         feature["nullable"] = True
     if draw(st.booleans()):
         feature["required"] = False
-    if draw(st.integers(0, 3)) == 0 and "[" not in feature["type"] and feature["type"] != "json":
-        feature["unique"] = True
     if good and draw(st.integers(0, 3)) == 0:
         feature["default"] = good[0]
     actions = ["reject", "fallback", "drop", "warn", "ignore", "reject"]
@@ -142,6 +146,9 @@ def _actions(draw: st.DrawFn, feature: dict[str, Any], good: list[Any]) -> None:
     feature["on_violation"] = draw(st.sampled_from(actions))
     if good and draw(st.integers(0, 3)) == 0:
         feature["on_violation"] = {"replace": good[-1]}
+    repaired = "default" in feature or isinstance(feature["on_violation"], dict)
+    if not repaired and "[" not in feature["type"] and feature["type"] != "json" and draw(st.integers(0, 3)) == 0:
+        feature["unique"] = True
 
 
 @st.composite

@@ -303,7 +303,6 @@ def judge(contract: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> 
         if not feature.get("unique"):
             continue
         action = feature.get("on_violation", "reject")
-        action = "reject" if isinstance(action, dict) or action == "clamp" else action
         for row in repeats(feature, [record.get(name, MISSING) for record in records]):
             codes.append((row, f"{name}.unique", action))
             worst[row] = max(worst[row], WEIGHT.get(action, 0))

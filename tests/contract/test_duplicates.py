@@ -28,7 +28,6 @@ NAN = float("nan")
         ("{type: string, unique: true, nullable: true}", [None, None, "a"], []),
         ("{type: string, unique: true, required: false}", [MISSING, MISSING, "a"], []),
         ("{type: string, unique: true, nullable: true, missing_values: [x]}", ["x", "x"], []),
-        ("{type: string, unique: true, default: a}", [None, "a", MISSING], []),
         ("{type: bytes, unique: true}", [b"a", "a"], [1]),
     ],
 )
@@ -51,8 +50,6 @@ def test_one_row_repeats_nobody() -> None:
     [
         ("", Action.REJECT),
         (", on_violation: warn", Action.WARN),
-        (", on_violation: {replace: 3}", Action.REJECT),
-        (", max: 9, on_violation: clamp", Action.REJECT),
         (", nullable: true, on_violation: set_null", Action.SET_NULL),
     ],
 )
@@ -66,6 +63,19 @@ def test_what_is_done_about_a_repeat(keys: str, applied: Action) -> None:
 def test_some_values_cannot_be_compared(keys: str) -> None:
     (finding,) = findings(f"{{features: {{x: {{{keys}, unique: true}}}}}}")
     assert (finding.code, finding.path) == ("check-does-not-fit", ("features", "x", "unique"))
+
+
+@pytest.mark.parametrize(
+    ("keys", "at"),
+    [
+        ("default: 1", "default"),
+        ("on_violation: {replace: 1}", "on_violation"),
+        ("on_violation: clamp", "on_violation"),
+    ],
+)
+def test_no_repair_may_make_two_rows_the_same(keys: str, at: str) -> None:
+    (finding,) = findings(f"{{features: {{x: {{type: int, min: 0, unique: true, {keys}}}}}}}")
+    assert (finding.code, finding.path) == ("not-repairable", ("features", "x", at))
 
 
 def test_types_prove_rows_one_by_one_only() -> None:
