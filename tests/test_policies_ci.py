@@ -14,6 +14,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 WORKFLOW = ROOT / "policies" / "ci" / "policies.yml"
 IRIS = (ROOT / "policies" / "iris.yaml").read_text()
+TESTS = (ROOT / "policies" / "iris.test.yaml").read_text()
 NARROWER = IRIS.replace("min: 4, max: 8", "min: 4, max: 7")
 WIDER = IRIS.replace("min: 4, max: 8", "min: 4, max: 9")
 
@@ -56,8 +57,9 @@ class Repository:
         )
         return done.stdout.strip()
 
-    def commit(self, text: str) -> str:
+    def commit(self, text: str, tests: str = TESTS) -> str:
         self.policy.write_text(text)
+        self.policy.with_name("iris.test.yaml").write_text(tests)
         self.git("add", "policies")
         self.git("commit", "--quiet", "--allow-empty", "--message", "change")
         return self.git("rev-parse", "HEAD")
@@ -100,7 +102,7 @@ def test_the_same_break_passes_with_a_major_bump(repository: Repository) -> None
 
 
 def test_what_needs_evidence_passes_with_a_warning(repository: Repository) -> None:
-    repository.commit(WIDER.replace("version: 1.0.0", "version: 1.1.0"))
+    repository.commit(WIDER.replace("version: 1.0.0", "version: 1.1.0"), TESTS.replace("8.1", "9.1"))
     done = repository.pipeline()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "::warning::" in done.stdout

@@ -33,7 +33,8 @@ def _of_a_batch(found: Change, old: Side, new: Side) -> Change:
     """A rejected row of a batch that had the fallback's answer may, when it is not rejected, be left out instead."""
     if found.verdicts != change.WIDENED or old.contract.on_bad_rows != "fallback":
         return found
-    if not any(each.on_violation == "drop" for each in (*new.contract.features.values(), *new.contract.rules)):
+    actions = [feature.on_violation for feature in new.contract.features.values()]
+    if "drop" not in [*actions, *(rule.on_violation for rule in new.contract.rules)]:
         return found
     why = f"{found.why} In a batch such rows had the fallback's answer: where another check drops them, they have none."
     return replace(found, verdicts=change.SEMANTIC, why=why)
