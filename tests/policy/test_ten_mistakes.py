@@ -31,6 +31,9 @@ contract:
     balance_at: {type: timestamp, max_age: 48}
     job: {type: category, values: [a, b], on_violation: {replace: c}}
     code: {use: "shared.yaml#/features/coed"}
+    total: {type: float}
+  rules:
+    - {id: small, expect: totel < 100}
 capture: {sample: 150%}
 """
 
@@ -53,7 +56,8 @@ FINDINGS = [
     (19, 44, "value.type", "a duration with its unit, like 48s"),
     (20, 67, "breaks-own-checks", "`replace` must be one of a, b"),
     (21, 17, "use.unknown", "did you mean `code`?"),
-    (22, 19, "value.type", "150%"),
+    (24, 27, "bad-expression", "did you mean `total`?"),
+    (25, 19, "value.type", "150%"),
 ]
 
 
@@ -102,6 +106,7 @@ def test_the_same_policy_mended_has_no_finding(shared: Folder) -> None:
         ("max_age: 48", "max_age: 48h"),
         ("replace: c", "replace: b"),
         ("coed", "code"),
+        ("totel", "total"),
         ("150%", "50%"),
     ]:
         assert mended.count(wrong) == 1, wrong
