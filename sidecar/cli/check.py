@@ -5,20 +5,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ..policy import Loaded, digest, load
 from ..policy.codes import see
-from ..yamldoc import Finding, write
+from ..yamldoc import Finding, in_order, write
 
 EPILOG = """examples:
   sidecar check policies/credit-risk.yaml
   sidecar check policies/ --config sidecar.yaml --environment production --strict
+  sidecar check policy.yaml --upstream http://127.0.0.1:8080      beside what the model's server states
   sidecar check policy.yaml --print-effective      what holds once defaults and overrides are in
   helm template chart/ | sidecar check -           what is rendered, not what was meant
 
-exit codes: 0 good, 1 an error, 2 a file could not be read, 3 warnings and --strict
+exit codes: 0 good, 1 an error, 2 a file or the model server could not be read, 3 warnings and --strict
 """
 
 OK, INVALID, UNANSWERED, LOOK = 0, 1, 2, 3
@@ -29,14 +31,14 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser = subparsers.add_parser(
         "check",
         help="find every problem of a policy at once",
-        description="Find every problem of policies and platform file at once. Nothing is started or dialled.",
+        description="Find every problem of policies and platform file at once. Nothing is dialled but --upstream.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("policies", nargs="*", type=Path, metavar="POLICY", help="a file, a directory, or - for stdin")
     parser.add_argument("--config", type=Path, metavar="FILE", help="the platform file (sidecar.yaml)")
     parser.add_argument("--environment", default="", metavar="NAME", help="the environment whose overrides hold")
-    parser.add_argument("--upstream", default="", metavar="URL", help="the model server, as given to `sidecar serve`")
+    parser.add_argument("--upstream", default="", metavar="URL", help="the model server: compare with what it states")
     parser.add_argument("--strict", action="store_true", help="exit 3 when there are warnings")
     parser.add_argument(
         "--print-effective", action="store_true", help="print the resolved policies; findings to stderr"
@@ -58,6 +60,10 @@ def run(args: argparse.Namespace) -> int:
         upstream=args.upstream,
         today=datetime.now(UTC).date(),
     )
+    if args.upstream and not loaded.errors:
+        from .check_upstream import beside
+
+        loaded = replace(loaded, findings=in_order([*loaded.findings, *beside(loaded, args.upstream)]))
     report = as_json(loaded.findings) if args.format == "json" else as_text(loaded)
     if args.print_effective:
         sys.stderr.write(report)
@@ -74,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 def exit_code(loaded: Loaded, *, strict: bool) -> int:
     """0 good, 1 an error, 2 could not be read, 3 warnings where they count."""
-    if loaded.unreadable:
+    if loaded.unreadable or any(finding.code == "model.unreachable" for finding in loaded.findings):
         return UNANSWERED
     if loaded.errors:
         return INVALID

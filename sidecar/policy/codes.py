@@ -37,6 +37,18 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "value.range": ("The number is outside what the key takes.", "Take a number within the limits."),
     "value.text": ("The text does not have the form the key takes.", "Write it as the message says."),
     "value.section": ("The keys of this section do not fit together.", "Read the message."),
+    # of a policy beside its model's server: `check --upstream`
+    "model.unreachable": ("The server could not be asked, or does not have the model.", "Check URL and name."),
+    "model.version-not-served": (
+        "The server states another version than the policy pins.",
+        "Pin the right one.",
+    ),
+    "model.input-not-served": ("The server's model has no such input.", "Correct the name, or `columns`."),
+    "model.output-not-served": ("The server's model has no such output.", "Correct the name, or `predictions`."),
+    "model.input-shape": ("The model's matrix has another number of columns.", "Name them in the model's order."),
+    "model.input-type": ("What the contract allows cannot be sent as the stated datatype.", "Change the type."),
+    "model.input-range": ("The stated datatype does not hold what the contract allows.", "Narrow the bound."),
+    "model.input-unnamed": ("The model takes an input of which the policy says nothing.", "Add it."),
     # of a contract
     "unknown-type": ("There is no such type.", "Take one of the types; vectors are written `float[64]`."),
     "bad-value": ("The value is not of the feature's type.", "Write a value of that type, or change the type."),

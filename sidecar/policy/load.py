@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from ..contract import ContractSection
-from ..yamldoc import Finding, Keys, Node, bind, in_order, read
+from ..yamldoc import Finding, Keys, Node, Parsed, bind, in_order, read
 from .agreement import across, of_platform, of_policy
 from .candidate import candidates_of, with_candidate
 from .files import Source, gather, read_stdin
@@ -23,7 +23,7 @@ class Loaded:
     """What was found. `policies` is empty when any finding is an error: a set is used whole or not at all (P6).
 
     `documents` counts the policies, platform files and shared definitions that were read, good or bad; `used` names
-    the files that policies took definitions from.
+    the files that policies took definitions from. `parsed` are the policies with the places of their keys.
     """
 
     policies: tuple[Policy, ...]
@@ -31,6 +31,7 @@ class Loaded:
     findings: tuple[Finding, ...]
     documents: int = 0
     used: tuple[str, ...] = ()
+    parsed: tuple[Parsed[Policy], ...] = ()
 
     @property
     def errors(self) -> int:
@@ -101,7 +102,7 @@ def load(
     policies = () if wrong else tuple(parsed.draft for parsed in resolved.policies if parsed.draft is not None)
     platform = resolved.platform.draft or Platform()
     documents = len(roots) + len(shared) + (chosen is not None)
-    return Loaded(policies, platform, ordered, documents, library.files)
+    return Loaded(policies, platform, ordered, documents, library.files, resolved.policies)
 
 
 def _platform_source(

@@ -33,8 +33,8 @@ class Expect:
 
     verdict: Word | None = key(
         None,
-        doc="ok, observed, repaired, fallback, unchecked or rejected (also spelled reject), as in the record; dropped: a "
-        "batch that goes on without some of its rows, which the record calls rejected.",
+        doc="ok, observed, repaired, fallback, unchecked or rejected (also spelled reject), as in the record; dropped: "
+        "a batch that goes on without some of its rows, which the record calls rejected.",
     )
     would: Word | None = key(None, doc="What enforcing would have done.")
     reason: str | None = key(None, doc="Why a body was not checked: malformed, ambiguous, shape, …")

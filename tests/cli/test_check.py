@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -133,3 +135,54 @@ def test_environment_and_upstream_are_those_of_serve(tmp_path: Path, capsys: pyt
     assert "environment.unknown" in capsys.readouterr().out
     assert main(["check", "--upstream", "localhost:1", path]) == 1
     assert "command line: error[value.text]" in capsys.readouterr().out
+
+
+class Server(BaseHTTPRequestHandler):
+    """States one OIP model."""
+
+    def do_GET(self) -> None:
+        stated = {
+            "name": "credit",
+            "versions": ["4"],
+            "platform": "x",
+            "inputs": [{"name": "input-0", "datatype": "FP64", "shape": [-1, 3]}],
+            "outputs": [],
+        }
+        status = 200 if self.path in ("/v2/health/live", "/v2/models/credit") else 404
+        data = json.dumps(stated).encode() if self.path.endswith("credit") else b"{}"
+        self.send_response(status)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
+
+
+BESIDE = """policy: credit
+owner: {team: risk}
+model: {protocol: oip, name: credit, version: '3', columns: {input-0: [age, income]}}
+contract: {features: {age: {type: int}, income: {type: float}}}
+"""
+
+
+def test_a_policy_is_held_beside_what_the_server_states(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "credit.yaml"
+    file.write_text(BESIDE)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        assert main(["check", str(file), "--upstream", url, "--format", "json"]) == 1
+        found = {each["code"]: each for each in json.loads(capsys.readouterr().out)}
+        assert (found["model.version-not-served"]["line"], found["model.input-shape"]["line"]) == (3, 3)
+        file.write_text(BESIDE.replace("'3'", "'4'").replace("[age, income]", "[age, income, rest]"))
+        assert main(["check", str(file), "--upstream", url]) == 0
+        file.write_text(BESIDE.replace("credit, v", "other, v"))
+        assert main(["check", str(file), "--upstream", url]) == 2
+        assert "does not have the model 'other'" in capsys.readouterr().out
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert main(["check", str(file), "--upstream", "http://127.0.0.1:1"]) == 2

@@ -65,3 +65,13 @@ IDENTITY = ("safe", "identity", "-", "author decides")
 BREAKING_ANSWER = ("breaking", "-", "-", "major")
 NARROWED_ANSWER = ("safe", "-", "-", "minor")
 UNKNOWN_ANSWER = ("unknown", "-", "-", "author decides")
+
+
+INT: dict[str, Any] = {"type": "int", "min": 0, "max": 120}
+RULE: dict[str, Any] = {"id": "r", "expect": "x < 10"}
+
+
+def rules(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> tuple[str, str, str, str]:
+    """The views of a change of rules over `x`."""
+    features = {"features": {"x": {"type": "int"}}}
+    return views(contracts({**features, "rules": old}, {**features, "rules": new}))

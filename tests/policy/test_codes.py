@@ -15,7 +15,7 @@ from tests.policy.written import Folder, codes, policy
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("contract", "expression", "policy", "yamldoc")
-LOADER = ("runtime/load.py", "runtime/loading.py")
+LOADER = ("runtime/load.py", "runtime/loading.py", "cli/check_upstream.py")
 # What makes a finding, and takes its code first (or as `code=`).
 MAKERS = {"Finding", "error", "warning", "report", "_finding", "_refuse", "_fault", "_failed"}
 CODE = re.compile(r"[a-z]+(?:[.-][a-z]+)*")
