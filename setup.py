@@ -26,6 +26,7 @@ HOT = [
     "sidecar/gateway/ids.py",
     "sidecar/gateway/internal.py",
     "sidecar/gateway/judged.py",
+    "sidecar/gateway/named.py",
     "sidecar/gateway/record.py",
     "sidecar/gateway/trace.py",
     "sidecar/gateway/turns.py",

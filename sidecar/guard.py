@@ -28,6 +28,7 @@ _HEADER: Final = "header:"
 _ANY_NUMBER: Final = 1 << 62
 _SHORT_DIGEST: Final = len("b2:") + 12
 MAX_DECODED_BYTES: Final = 16 * 1024 * 1024
+_STRICTNESS: Final = {Mode.OFF: 0, Mode.OBSERVE: 1, Mode.ENFORCE: 2}
 _GZIP, _DEFLATE = 31, 15  # window bits of zlib.decompressobj
 
 
@@ -286,10 +287,14 @@ def encode_body(plain: bytes, coding: str) -> bytes:
 
 
 class Resolved(NamedTuple):
-    """What a request line means here: its route, if any protocol knows it, and the policy that judges it, if any."""
+    """What a request line means here: its route, if any protocol knows it, and the policy that judges it, if any.
+
+    `by_body`: the body names the model; `guard` is one of those that may judge it, see `Guards.judge_named`.
+    """
 
     route: Route | None
     guard: Guard | None
+    by_body: bool = False
 
 
 class Guards:
@@ -325,7 +330,23 @@ class Guards:
             return Resolved(None, None)
         if route_known.kind is not RouteKind.INFERENCE:
             return Resolved(route_known, None)
+        if route_known.named_in_body and self._by_name:
+            return Resolved(route_known, self.strictest(""), by_body=True)
         return Resolved(route_known, self._judge_of(route_known))
+
+    def judge_named(self, route: Route, name: str) -> Guard | None:
+        """The policy for the model that a body names, "" = it names none."""
+        if name:
+            return self._by_name.get(name) or self._nameless
+        return self._judge_of(route)
+
+    def strictest(self, caller: str) -> Guard:
+        """For a body that cannot be read: of all policies that its model's name could choose, the strictest.
+
+        There must be one that is bound by name.
+        """
+        able = [*self._by_name.values(), *([self._nameless] if self._nameless is not None else [])]
+        return max(able, key=lambda guard: _STRICTNESS[guard.mode(caller)])
 
     def _judge_of(self, route: Route) -> Guard | None:
         if route.model_name:

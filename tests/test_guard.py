@@ -165,7 +165,7 @@ def test_a_policy_is_found_by_name_path_or_alone(tmp_path: Path) -> None:
     assert guards.resolve("POST", "/v2/models/other/infer").guard is None
     assert guards.resolve("POST", "/predict").guard is bound
     assert guards.resolve("POST", "/pr%65dict").guard is bound
-    assert guards.resolve("GET", "/nothing") == (None, None)
+    assert guards.resolve("GET", "/nothing") == (None, None, False)
     metadata = guards.resolve("GET", "/v2/models/credit")
     assert metadata.route is not None and metadata.route.kind is RouteKind.METADATA and metadata.guard is None
     alone = Guards([renamed(named, model_name="")])

@@ -26,6 +26,7 @@ from .held import RefusedCall
 from .ids import Ids
 from .internal import PREFIX, internal_call
 from .judged import JudgedCall
+from .named import NamedCall
 from .settings import STAMPS, GatewaySettings
 from .target import Target, read_target
 from .turns import Turns
@@ -237,11 +238,21 @@ class Gateway:
         if guard is None:
             bodyless = route is not None and route.kind == "other" and bool(route.verb)
             return Line(target, route, None, pool, Call, facts, bodyless=bodyless)
-        return Line(target, route, guard, self._pools.get(guard.upstream, pool), JudgedCall, facts)
+        make: CallMaker = NamedCall if resolved.by_body else JudgedCall
+        return Line(target, route, guard, self.pool_of(guard), make, facts)
+
+    def pool_of(self, guard: Guard | None) -> Pool:
+        """The upstream of a policy's model."""
+        default = self._pools[""]
+        return default if guard is None else self._pools.get(guard.upstream, default)
 
     def _refused(self, target: Target, route: Route | None, guard: Guard | None) -> Problem | None:
         if target.ambiguous and self.guards.enforcing:
             return Problem(400, "ambiguous-path", "Refused", target.ambiguous)
+        return self.unmatched(route, guard)
+
+    def unmatched(self, route: Route | None, guard: Guard | None) -> Problem | None:
+        """Why a request that no policy judges is refused."""
         kind = route.kind if route is not None else ""
         if guard is None and kind in ("inference", "management") and self.guards.block_unmatched:
             detail = "no policy covers this request; add one, or run with --unmatched pass"

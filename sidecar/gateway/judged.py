@@ -295,7 +295,8 @@ class JudgedCall(HeldBody):
             return False
         self.fallback_rows = tuple([row for row in range(rows) if row not in dropped])
         self.verdict = record.fallen_back(self.verdict or ACCEPTED, self.fallback_rows, dropped)
-        self.answer(200, b"application/json", body)
+        events = body.startswith(b"data:")  # JSON never does
+        self.answer(200, b"text/event-stream" if events else b"application/json", body)
         return True
 
     def _no_fallback(self) -> None:

@@ -12,12 +12,15 @@ from ..yamldoc import Finding, Matches, key, keys_of
 from .urls import Url
 
 # Protocols the policy language knows before this version can read them: `check` validates the rest and says so.
-PLANNED: Final = ("mlflow", "openai", "sagemaker", "torchserve")
+PLANNED: Final = ("mlflow", "sagemaker", "torchserve")
 Protocol: TypeAlias = Annotated[str, Matches("[a-z][a-z0-9_]*", "a protocol's name")]
 Path: TypeAlias = Annotated[
     str, Matches(r"/[A-Za-z0-9_.~!$&'()*+,;=:@/-]*", "a raw path like /predict, without query or escapes")
 ]
-ModelName: TypeAlias = Annotated[str, Matches(r"[^\s/?#%]+", "a model's name, without spaces, `/`, `?`, `#` or `%`")]
+# Bodies name models as hubs do (`org/name`); a name in a path is one segment.
+ModelName: TypeAlias = Annotated[
+    str, Matches(r"[^\s/?#%]+(?:/[^\s/?#%]+)*", "a model's name, without spaces, `?`, `#` or `%`")
+]
 Digest: TypeAlias = Annotated[str, Matches("[a-z0-9]+:[0-9a-f]{6,128}", "a digest like sha256:9f2c0a77d1")]
 
 
@@ -38,7 +41,7 @@ class Model:
         (), doc="The version that must answer; two while rolling out; left out: recorded, not pinned."
     )
     digest: Digest | None = key(None, doc="The digest the model must have, where its server states one.")
-    protocol: Protocol = key(doc="How requests and answers are read: oip, tfserving, json, opaque, …")
+    protocol: Protocol = key(doc="How requests and answers are read: oip, tfserving, openai, json, opaque, …")
     path: Path | None = key(None, doc="Judge the requests of this one path, instead of those that name the model.")
     upstream: Url | None = key(None, doc="Short for `upstream: {url: URL}`.")
     on_mismatch: Literal["stop", "warn"] = key(

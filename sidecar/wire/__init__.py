@@ -23,6 +23,7 @@ __all__ = [
     "RouteKind",
     "Sieve",
     "Wire",
+    "model_in_body",
     "protocols",
     "recognise",
 ]
@@ -44,3 +45,8 @@ def recognise(method: str, path: str) -> Route | None:
     """
     routes = [route for member in members(__name__).values() if (route := member.route(method, path)) is not None]
     return min(routes, key=lambda route: _RANK.get(route.kind, 2), default=None)
+
+
+def model_in_body(protocol: str, body: bytes) -> str:
+    """The model that a body names under a route that says `named_in_body`; "" = none. WireError: it cannot be told."""
+    return str(members(__name__)[protocol].model_in(body))

@@ -24,7 +24,10 @@ class RouteKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a request line asks for. `model_name` "" = the path does not name one; `template` is the http.route."""
+    """What a request line asks for. `model_name` "" = the path does not name one; `template` is the http.route.
+
+    `named_in_body`: the protocol's bodies name the model, see `NamesModelInBody`.
+    """
 
     kind: RouteKind
     protocol: str
@@ -32,6 +35,7 @@ class Route:
     model_name: str = ""
     model_version: str = ""
     verb: str = ""
+    named_in_body: bool = False
 
 
 # Rows proven clean in this body (> 0), or 0: not proven, the exact path decides.
@@ -141,4 +145,13 @@ class Wire(Protocol):
 
         ValueError with a sentence for the policy's author when the mapping cannot work.
         """
+        ...
+
+
+class NamesModelInBody(Protocol):
+    """What a member can do besides, where its routes say `named_in_body`."""
+
+    @classmethod
+    def model_in(cls, body: bytes) -> str:
+        """The model that a request body names, "" = none. WireError for a body that cannot be read, or names two."""
         ...

@@ -96,7 +96,7 @@ def test_one_policy_of_a_file_with_several(folder: Path, capsys: pytest.CaptureF
         (TESTS.replace("credit.yaml", "nowhere.yaml"), POLICY, "credit.test.yaml:1:11: error[file.unreadable]"),
         (TESTS.replace("verdict: ok", "verdikt: ok"), POLICY, "credit.test.yaml:4:40: error[key.unknown]"),
         (TESTS, POLICY.replace("min: 0", "min: zero"), "credit.yaml:4:36: error[bad-value]"),
-        (TESTS, POLICY.replace("tfserving", "openai"), "credit.test.yaml:1:11: error[test.policy]"),
+        (TESTS, POLICY.replace("tfserving", "sagemaker"), "credit.test.yaml:1:11: error[test.policy]"),
     ],
 )
 def test_what_cannot_be_run_is_two(

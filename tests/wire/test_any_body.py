@@ -15,6 +15,7 @@ from sidecar.rows import MISSING, Change, TypedFeature
 from sidecar.wire import Codec
 from sidecar.wire.document import parse
 from sidecar.wire.oip import Oip
+from sidecar.wire.openai import OpenAi
 from sidecar.wire.plain import PlainJson
 from sidecar.wire.tfserving import TfServing
 
@@ -24,6 +25,8 @@ CODECS: dict[str, Codec] = {
     "tfserving": TfServing().bind({"a": "", "b": ""}, ["s"]),
     "tfserving lists": TfServing(columns=("a", "x", "b")).bind({"a": "", "b": ""}, ["s", "a"]),
     "json": PlainJson(rows="/inputs", predictions="/outputs").bind({"a": "", "b": "/x/0"}, ["s"]),
+    "openai": OpenAi(predictions={"s": "/choices/0/s"}).bind({"a": "", "b": "/x/b"}, ["s"]),
+    "openai flat": OpenAi(predictions={"s": "/s"}).bind({"a": "", "b": ""}, ["s"]),
     "json body": PlainJson(predictions={"s": "/s"}).bind({"a": "/a/b", "b": "/1"}, ["s"]),
 }
 leaves = (

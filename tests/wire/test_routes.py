@@ -75,6 +75,17 @@ def test_one_model_however_it_is_spelled(path: str, verb: str, version: str) -> 
         ("GET", "/v1/models/iris", RouteKind.METADATA),
         ("GET", "/v1/models/iris/versions/3/metadata", RouteKind.METADATA),
         ("GET", "/v1/models", RouteKind.METADATA),
+        ("GET", "/openai/v1/models", RouteKind.METADATA),
+        ("GET", "/v1/models/org/chat", RouteKind.METADATA),
+        ("DELETE", "/v1/models/chat", RouteKind.MANAGEMENT),
+        ("POST", "/v1/chat/completions/", RouteKind.INFERENCE),
+        ("POST", "/openai/v1/Chat/Completion%73", RouteKind.INFERENCE),
+        ("POST", "/v1/completions", RouteKind.INFERENCE),
+        ("POST", "/v1/embeddings", RouteKind.INFERENCE),
+        ("POST", "/a/b/v1/responses", RouteKind.INFERENCE),
+        ("POST", "/v1/responses/resp_1/cancel", RouteKind.OTHER),
+        ("GET", "/v1/chat/completions/chatcmpl-1", RouteKind.OTHER),
+        ("GET", "/v1/chat/completions", RouteKind.OTHER),
     ],
 )
 def test_what_a_path_is_for(method: str, path: str, kind: RouteKind) -> None:
@@ -84,7 +95,7 @@ def test_what_a_path_is_for(method: str, path: str, kind: RouteKind) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/predict", "/v3/models/x/infer", "/v1/chat/completions", "/v2x", "/v1/models/a/b"]
+    "path", ["/", "/predict", "/v3/models/x/infer", "/chat/completions", "/v2x", "/v1/models/a/b"]
 )
 def test_what_nobody_knows(path: str) -> None:
     assert recognise("POST", path) is None
@@ -105,7 +116,7 @@ def test_the_management_route_names_its_model() -> None:
 
 
 def test_every_member_is_found() -> None:
-    assert list(protocols()) == ["json", "oip", "opaque", "tfserving"]
+    assert list(protocols()) == ["json", "oip", "opaque", "openai", "tfserving"]
 
 
 def problem(count: int = 1, **more: object) -> Problem:
