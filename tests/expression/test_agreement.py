@@ -46,17 +46,28 @@ def test_row_columns_and_interpreter_agree(text: str, rows: list[dict[str, Any]]
     assert list(refused) == [row for row, answer in enumerate(expected * 60) if answer is False]
 
 
+def as_decoded(value: Any) -> Any:
+    """As a fast accept decodes it: every JSON number is a double, which may stand for many whole numbers."""
+    if type(value) is not int:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")
+
+
 @settings(max_examples=300, deadline=None)
 @given(generate.conditions(), generate.ROWS)
+@example("a == 9007199254740992", {**dict.fromkeys(generate.TYPES), "a": 2**53 + 1})
+@example("a is not null", {**dict.fromkeys(generate.TYPES), "a": 1e300})
 def test_a_proof_is_never_wrong(text: str, row: dict[str, Any]) -> None:
     expression = compiled(text)
-    proven = expression.proof()(*[row[name] for name in expression.names])
-    assert proven in (True, False)
-    if proven:
-        assert expression.row(row) is not False
-        large = [row[name] for name in expression.names if type(row[name]) in (int, float) and abs(row[name]) >= 2**53]
-        kinds = {generate.TYPES[name].kind.value for name in expression.names if row[name] in large}
-        assert kinds <= {"text", "truth", "time", "list"}
+    holds = expression.proof()
+    for seen in (row, {name: as_decoded(value) for name, value in row.items()}):
+        proven = holds(*[seen[name] for name in expression.names])
+        assert proven in (True, False)
+        if proven:
+            assert expression.row(row) is not False
 
 
 @settings(max_examples=200, deadline=None)
