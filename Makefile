@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench build docs lock clean mlserver receivers helm
+.PHONY: help demo test check bench build docs lock clean mlserver receivers helm servers kserve
 
 help:
 	@printf '%s\n' \
@@ -29,11 +29,11 @@ demo: $(VENV)/.runtime mlserver
 	@$(VENV)/bin/python -m sidecar demo $(ARGS)
 
 # The second run has the hot half as it is installed: compiled, where a C compiler is at hand.
-test: $(VENV)/.dev mlserver receivers helm build/hot/.made
+test: $(VENV)/.dev mlserver receivers helm servers build/hot/.made
 	$(VENV)/bin/python -m pytest $(ARGS)
 	$(VENV)/bin/python -m pytest -q -o pythonpath='build/hot .' tests/gateway tests/upstream tests/test_guard.py
 
-check: $(VENV)/.dev mlserver receivers helm
+check: $(VENV)/.dev mlserver receivers helm servers
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
@@ -105,6 +105,15 @@ helm: | $(VENV)/.made
 	@mkdir -p $(VENVS); $(MAKE) --no-print-directory -s $(VENVS)/helm/.made 2>$(VENVS)/helm.log || \
 	  { echo 'Helm could not be installed; the tests of the chart are skipped. Why:' >&2; tail -n 3 $(VENVS)/helm.log >&2; }
 
+# FastAPI, an OpenAI-compatible server and OpenAI's client, 100 MB on disk. Without them some tests skip.
+servers: | $(VENV)/.made
+	@mkdir -p $(VENVS); $(MAKE) --no-print-directory -s $(VENVS)/servers/.made 2>$(VENVS)/servers.log || \
+	  { echo 'The servers could not be installed; what needs them is skipped. Why:' >&2; \
+	    tail -n 3 $(VENVS)/servers.log >&2; }
+
+# KServe's model server, 450 MB on disk: only for who asks for it. Without it the tests of its first protocol skip.
+kserve: $(VENVS)/kserve/.made
+
 # --- lock files: every hash of every file, and no address of any package index -------------------------------------
 
 COMPILE = CUSTOM_COMPILE_COMMAND='make lock' $(VENV)/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
@@ -119,6 +128,8 @@ lock: $(VENV)/.dev
 	$(COMPILE) requirements/mitmproxy.in -o requirements/mitmproxy.lock
 	$(COMPILE) requirements/receivers.in -o requirements/receivers.lock
 	$(COMPILE) requirements/helm.in -o requirements/helm.lock
+	$(COMPILE) requirements/servers.in -o requirements/servers.lock
+	$(COMPILE) requirements/kserve.in -o requirements/kserve.lock
 
 clean:
 	rm -rf $(VENV) $(VENVS) var build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
