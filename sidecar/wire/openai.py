@@ -30,10 +30,10 @@ from .sources import header_columns, header_pointer, split_headers
 from .spans import Draft
 from .typed import DECODE_ERRORS
 
-# A gateway before the server may put anything before `/v1` (KServe: `/openai/v1/…`); Azure and the first version of the
-# API name the model in the path. Routers that take no notice of case are at large.
+# A gateway before the server may put anything before `/v1` (KServe: `/openai/v1/…`); llama.cpp also answers without it;
+# Azure and the first version of the API name the model in the path. Routers that take no notice of case are at large.
 _ASKING: Final = re.compile(
-    r"(?P<before>(?:/[^/]+)*?)(?P<v1>/v1)?(?:/(?:deployments|engines)/(?P<model>[^/]+))?"
+    r"(?P<before>(?:/[^/]+)*?)(?P<v1>/v1)?(?:/(?P<by>deployments|engines)/(?P<model>[^/]+))?"
     r"/(?P<verb>chat/completions|completions|embeddings|responses)",
     re.IGNORECASE,
 )
@@ -58,13 +58,13 @@ class OpenAi:
     def route(cls, method: str, path: str) -> Route | None:
         path = plain_path(path)
         if match := _ASKING.fullmatch(path):
-            if not match["v1"] and not match["model"]:
-                return None
             verb = match["verb"].lower()
+            if not match["v1"] and not match["model"] and not _plain(verb, match["before"]):
+                return None
             kind = RouteKind.OTHER if method in READING_METHODS else RouteKind.INFERENCE
             template = ("/{prefix}" if match["before"] else "") + ("/v1" if match["v1"] else "")
             model = match["model"] or ""
-            named = f"{template}/deployments/{{model}}" if model else template
+            named = f"{template}/{match['by'].lower()}/{{model}}" if model else template
             return Route(kind, "openai", f"{named}/{verb}", model, verb=verb, named_in_body=not model)
         if match := _MODELS.fullmatch(path):
             # GET /v1/models and /v1/models/NAME are TensorFlow Serving's too, which claims them
@@ -264,6 +264,11 @@ class OpenAiCodec:
                     names = [str(other[depth]) for other in beside if len(other) > depth]
                     refuse_lookalikes(parent, names, path[:depth])
         return document
+
+
+def _plain(verb: str, before: str) -> bool:
+    """Whether a path without `/v1` is meant: other words are other people's, too."""
+    return verb == "chat/completions" or (not before and verb != "responses")
 
 
 def _cells(attributes: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:

@@ -45,7 +45,10 @@ class TestRoutes:
             ("/v1/chat/completions", "/v1/chat/completions", ""),
             ("/openai/v1/embeddings/", "/{prefix}/v1/embeddings", ""),
             ("/openai/deployments/gpt/chat/completions", "/{prefix}/deployments/{model}/chat/completions", "gpt"),
-            ("/v1/engines/gpt/completions", "/v1/deployments/{model}/completions", "gpt"),
+            ("/v1/engines/gpt/completions", "/v1/engines/{model}/completions", "gpt"),
+            ("/chat/completions", "/chat/completions", ""),
+            ("/api/Chat/Completions", "/{prefix}/chat/completions", ""),
+            ("/embeddings", "/embeddings", ""),
         ],
     )
     def test_the_model_is_in_the_body_or_in_the_path(self, path: str, template: str, model: str) -> None:

@@ -95,7 +95,7 @@ def test_what_a_path_is_for(method: str, path: str, kind: RouteKind) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/predict", "/v3/models/x/infer", "/chat/completions", "/v2x", "/v1/models/a/b"]
+    "path", ["/", "/predict", "/v3/models/x/infer", "/a/completions", "/responses", "/v2x", "/v1/models/a/b"]
 )
 def test_what_nobody_knows(path: str) -> None:
     assert recognise("POST", path) is None
