@@ -226,7 +226,10 @@ class OpenAiCodec:
         self, request_body: bytes, rows: Sequence[Mapping[str, Value] | None], *, model_name: str = ""
     ) -> bytes:
         """A stream of events where the request asks for one. It has no id and no time of its own."""
-        asked = _members(parse(request_body))
+        try:
+            asked = _members(parse(request_body))
+        except WireError:
+            asked = {}
         if len(rows) != 1 or rows[0] is None:
             raise WireError(WireFault.UNSUPPORTED, "an answer is one row")
         model = asked.get("model")

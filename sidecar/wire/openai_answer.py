@@ -102,7 +102,7 @@ def fallback(
     WireError UNSUPPORTED where no well-formed answer can be made of the values.
     """
     streamed = asked.get("stream") is True
-    if "messages" in asked:
+    if "messages" in asked or not {"prompt", "input"} & asked.keys():
         answer = _chat(values, model)
     elif "prompt" in asked:
         answer = _completion(values, model)

@@ -27,6 +27,7 @@ from sidecar.upstream.answer import AnswerReader
 from sidecar.verdict import Outcome
 from sidecar.wire.document import depth, parse
 from sidecar.wire.oip import Oip
+from sidecar.wire.openai import OpenAi
 from sidecar.wire.plain import PlainJson
 from sidecar.wire.tfserving import TfServing
 from sidecar.yamldoc import parse as parse_yaml
@@ -47,6 +48,10 @@ fallback: {values: {score: 0.5}}
 FLAT: Final = CONTRACT.replace(
     '  tags: {type: "float[2]", required: false, nullable: true, on_violation: set_null}\n', ""
 )
+
+CONTRACT_OF_TEXT: Final = CONTRACT.replace(
+    "{score: {type: float, min: 0, max: 1,", '{content: {type: string, pattern: "[a-z]*",'
+).replace("{score: 0.5}", "{content: no}")
 
 Function = Callable[[bytes], None]
 
@@ -85,6 +90,7 @@ GUARDS: Final = {
     "json": guard_of(PlainJson(rows="/a/rows", predictions="/scores")),
     "json-lists": guard_of(PlainJson(rows="/rows", columns=("age", "job"), predictions="/scores"), FLAT),
     "json-object": guard_of(PlainJson(predictions={"score": "/out/score"})),
+    "openai": guard_of(OpenAi(), CONTRACT_OF_TEXT),
 }
 
 
@@ -111,6 +117,7 @@ REQUESTS: Final[dict[str, list[Any]]] = {
     "json": [{"a": {"rows": [CLEAN, ROW]}}],
     "json-lists": [{"rows": [[30, "a"], [131, "c"]]}, {"rows": [30, "a"]}],
     "json-object": [CLEAN, ROW],
+    "openai": [{**CLEAN, "model": "m", "messages": [{"content": "a: b"}]}, {**ROW, "prompt": "x", "n": 2}],
 }
 REPLIES: Final[dict[str, list[Any]]] = {
     "oip": [{"model_name": "m", "model_version": "1", "outputs": [tensor("score", [2], [0.5, 1.5])]}],
@@ -120,6 +127,11 @@ REPLIES: Final[dict[str, list[Any]]] = {
     "json": [{"scores": [0.5, 1.5]}, {"scores": [{"score": 0.5}]}],
     "json-lists": [{"scores": [0.5, 1.5]}],
     "json-object": [{"out": {"score": 1.5}}, {"out": {"score": [0.5, 1.5]}}],
+    "openai": [
+        {"model": "m", "choices": [{"message": {"content": "a"}}], "usage": {}},
+        {"output": [{"content": [{"type": "output_text", "text": "A"}]}]},
+        {"choices": [{"text": "B"}]},
+    ],
 }
 
 
