@@ -21,7 +21,7 @@ from sidecar.policytest import Suite
 from sidecar.runtime.settings import SETTINGS
 from sidecar.telemetry.events import LOG_EVENTS
 from sidecar.telemetry.metrics import TABLE
-from sidecar.telemetry.series import RECORD_TABLE
+from sidecar.telemetry.series import ALERT_TABLE, RECORD_TABLE
 from sidecar.telemetry.spans import ATTRIBUTES
 from sidecar.yamldoc import schema_of
 
@@ -70,7 +70,7 @@ def flags() -> str:
 def metrics() -> str:
     """Every metric family."""
     rows = [(f"`{each.name}`", each.type, ", ".join(name for name, _ in each.labels), each.help) for each in TABLE]
-    rows += [(f"`{each.name}`", each.type, ", ".join(each.labels), each.help) for each in RECORD_TABLE]
+    rows += [(f"`{each.name}`", each.type, ", ".join(each.labels), each.help) for each in (*RECORD_TABLE, *ALERT_TABLE)]
     return table(("metric", "type", "labels", "what"), rows)
 
 

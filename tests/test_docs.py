@@ -18,7 +18,7 @@ from sidecar.gateway.settings import STAMPS
 from sidecar.policy import Policy
 from sidecar.runtime.settings import SETTINGS
 from sidecar.telemetry.metrics import TABLE
-from sidecar.telemetry.series import RECORD_TABLE
+from sidecar.telemetry.series import ALERT_TABLE, RECORD_TABLE
 from sidecar.verdict import Outcome
 from sidecar.yamldoc import schema_of
 
@@ -70,9 +70,9 @@ def test_every_verdict_has_its_row_and_the_other_way_round() -> None:
 
 
 def test_every_metric_that_is_named_exists() -> None:
-    families = {metric.name for metric in TABLE} | {metric.name for metric in RECORD_TABLE}
+    families = {metric.name for metric in TABLE} | {metric.name for metric in (*RECORD_TABLE, *ALERT_TABLE)}
     named = {name for path in TEXTS for name in re.findall(r"\b(?:sidecar|http)_[a-z_]+[a-z]", path.read_text())}
-    named -= {label for metric in RECORD_TABLE for label in metric.labels}
+    named -= {label for metric in (*RECORD_TABLE, *ALERT_TABLE) for label in metric.labels}
     assert families <= named
     assert named - families == set()
 

@@ -41,7 +41,6 @@ def compile_contract(section: ContractSection) -> tuple[Compiled | None, list[Fi
     Paths of findings are relative to the contract section: `("features", "age", "default")`.
     """
     report = Report()
-    _say_what_waits(section, report)
     fallback = _fallback(section, report)
     cells: list[Cell] = []
     types: dict[str, TypedFeature | None] = {}
@@ -134,17 +133,6 @@ def _stripped(section: ContractSection) -> tuple[str, ...]:
         for feature in section.features.values()
         if feature.role == "slice_only" and feature.from_.startswith(_HEADER)
     )
-
-
-def _say_what_waits(section: ContractSection, report: Report) -> None:
-    """Keys that are read and kept, but that this version does nothing about."""
-    for kind, members in (("features", section.features), ("prediction", section.prediction)):
-        for name, keys in members.items():
-            place = report.at(kind, name)
-            if keys.repair_alert_above is not None:
-                place.at("repair_alert_above").not_acted_on("the share of repairs is not watched")
-            if isinstance(keys, Feature) and keys.watch is not None:
-                place.at("watch").not_acted_on("windows are not watched")
 
 
 def _fallback(section: ContractSection, report: Report) -> dict[str, Value] | None:

@@ -26,10 +26,6 @@ class Report:
     def warning(self, code: str, message: str, hint: str = "") -> None:
         self._add(code, message, hint, "warning")
 
-    def not_acted_on(self, what: str) -> None:
-        """A key that is read and kept, but that this version does nothing about."""
-        self.warning("not-acted-on", f"{what} in this version")
-
     def _add(self, code: str, message: str, hint: str, severity: Literal["error", "warning"]) -> None:
         self.findings.append(Finding(code, message, hint, severity, self.path))
 

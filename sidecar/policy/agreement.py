@@ -23,7 +23,9 @@ Path = tuple[str | int, ...]
 
 _OF_ONE_KEY: Final = frozenset({"bad-value", "bad-pattern", "bad-source", "unknown-type"})
 _POLICY_NOT_YET: Final[dict[Path, str]] = {
-    ("watch",): "nothing is watched over windows",
+    ("watch", "drift"): "no distribution is compared with the baseline",
+    ("watch", "actions"): "what predictions lead to is not watched",
+    ("watch", "bias"): "predictions are not compared with labels",
     ("feedback", "holdout"): "no prediction is held out",
     ("feedback", "perturb"): "no prediction is perturbed",
     ("feedback", "loops"): "no loop is looked for",

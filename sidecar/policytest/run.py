@@ -10,7 +10,8 @@ from typing import Any, Final
 from ..contract import Mode
 from ..guard import Guard
 from ..policy import Policy
-from ..profiles import Alert, Profile, alerts
+from ..policy.watching import watching_of
+from ..profiles import Alert, Profile, Watching, alerts
 from ..rows import Value
 from ..timestamps import seconds_of
 from .compare import Failure, Seen, compare
@@ -21,7 +22,6 @@ from .play import Answer, Asked, Played, play
 from .rowwise import row_seen
 from .trace import trace
 from .values import row_of, series_of
-from .watching import Watching, watching_of
 
 _REPAIRS: Final = frozenset({"clamp", "replace", "default", "set_null"})
 _ABSENT: Final = frozenset({"required", "null", "default", "missing_values"})

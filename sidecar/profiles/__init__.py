@@ -11,7 +11,7 @@ kept longer than it is the latest one, a sum that depends on who counted which r
 
 from __future__ import annotations
 
-from .alerts import Alert, Limits, alerts
+from .alerts import Alert, Limits, Watching, alerts, standing, watched_kinds
 from .windows import Counts, Profile, Run
 
-__all__ = ["Alert", "Counts", "Limits", "Profile", "Run", "alerts"]
+__all__ = ["Alert", "Counts", "Limits", "Profile", "Run", "Watching", "alerts", "standing", "watched_kinds"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from .windows import Counts, Profile, Run
@@ -61,6 +61,59 @@ def alerts(profile: Profile, limits: Mapping[str, Limits], *, min_rows: int) -> 
         if run is not None and limit.frozen_after is not None and run.rows >= min_rows:
             found += _of_run(feature, run, limit.frozen_after)
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """What one policy watches: limits by feature, and the windows they are judged on. Features without a limit are not
+    listed; a prediction is listed as `prediction.NAME`. `owners` says who answers: feature → (owner, contact)."""
+
+    window_seconds: float
+    min_rows: int
+    limits: Mapping[str, Limits]
+    owners: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+
+def watched_kinds(limits: Limits) -> tuple[Kind, ...]:
+    """The alerts that can be raised with these limits."""
+    stated: tuple[tuple[Kind, float | None], ...] = (
+        ("null_rate", limits.null_rate),
+        ("unseen_category_rate", limits.unseen_category_rate),
+        ("repairs", limits.repair_alert_above),
+        ("frozen", limits.frozen_after),
+    )
+    return tuple(kind for kind, limit in stated if limit is not None)
+
+
+def standing(
+    profile: Profile, feature: str, limits: Limits, *, min_rows: int, now_seconds: float
+) -> dict[Kind, Alert | None]:
+    """What the newest rows say of each limit: the alert, or None where all is well.
+
+    A window with enough rows speaks against a feature at once, for it only when it is over; the newest one that speaks
+    counts. A limit of which nothing can be said is not there.
+    """
+    found: dict[Kind, Alert | None] = {}
+    of_windows = {kind for kind in watched_kinds(limits) if kind != "frozen"}
+    for start in sorted(profile.counts, reverse=True):
+        counts = profile.counts[start].get(feature)
+        if counts is None or counts.rows < min_rows:
+            continue
+        end = start + profile.window_seconds
+        for alert in _of_window(feature, counts, limits, start, end):
+            found.setdefault(alert.kind, alert)
+        if end <= now_seconds:
+            for kind in of_windows:
+                found.setdefault(kind, None)
+        if of_windows <= found.keys():
+            break
+    run = profile.runs.get(feature)
+    if run is not None and limits.frozen_after is not None:
+        if run.held_seconds < limits.frozen_after:
+            found["frozen"] = None
+        elif run.rows >= min_rows:
+            (found["frozen"],) = _of_run(feature, run, limits.frozen_after)
+    return found
 
 
 def _of_window(feature: str, counts: Counts, limits: Limits, start: float, end: float) -> Iterator[Alert]:

@@ -126,18 +126,25 @@ class Profile:
         repaired: bool = False,
     ) -> None:
         """One row. `null`: there is no value (missing, null, or one that stands for null)."""
-        start = math.floor(at_seconds / self.window_seconds) * self.window_seconds
-        counts = self.counts.setdefault(start, {}).setdefault(feature, _none())
-        counts.rows += 1
-        counts.nulls += null
-        counts.unseen += unseen
-        counts.repaired += repaired
-        if null:
-            return
+        self.count(feature, Counts(1, int(null), int(unseen), int(repaired)), at_seconds=at_seconds)
+        if not null:
+            self.hold(feature, value, at_seconds=at_seconds)
+
+    def count(self, feature: str, counts: Counts, *, at_seconds: float) -> None:
+        """Rows that came at one time."""
+        self.counts.setdefault(self.start(at_seconds), {}).setdefault(feature, _none()).merge(counts)
+
+    def hold(self, feature: str, value: Value, *, at_seconds: float, rows: int = 1) -> None:
+        """Rows of one time that have the same value."""
         latest = self._latest.setdefault(feature, _Latest())
         if not (latest.fingerprint and value.__class__ is latest.kind and value == latest.value):
             latest.kind, latest.value, latest.fingerprint = value.__class__, value, fingerprint(value)
-        self.runs.setdefault(feature, Run()).add(latest.fingerprint, at_seconds)
+        run = Run(latest.fingerprint, -math.inf, at_seconds, at_seconds, rows)
+        self.runs.setdefault(feature, Run()).merge(run)
+
+    def start(self, at_seconds: float) -> float:
+        """When the window of a time began."""
+        return math.floor(at_seconds / self.window_seconds) * self.window_seconds
 
     def merge(self, other: Profile) -> None:
         """Add what another replica counted. ValueError when its windows have another length."""

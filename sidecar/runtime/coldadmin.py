@@ -168,7 +168,8 @@ class Desk:
         return {**SCOPE, "set_id": current.set_id if current is not None else "", "policies": found, "because": because}
 
     def contract(self) -> Mapping[str, Any]:
-        """Verdicts by policy, violations by feature and code, and where a candidate contract would decide otherwise."""
+        """Verdicts by policy, violations by feature and code, where a candidate contract would decide otherwise, and
+        the alerts that are on."""
         families = {family.name: family for family in self._record_families()}
         recorded = families.get(series.RECORDED.name)
         if recorded is None:
@@ -178,7 +179,7 @@ class Desk:
                 "candidate_rows": [],
                 "candidate_violations": [],
             }
-            return {**SCOPE, **nothing, "because": NO_METRICS}
+            return {**SCOPE, **nothing, **self._alerts(), "because": NO_METRICS}
         verdicts: dict[tuple[str, str], int] = {}
         for labels, value in recorded.series:
             policy, _, _, verdict = labels
@@ -192,8 +193,17 @@ class Desk:
             "violations": _counted(families, series.VIOLATIONS, "violations")[:500],
             "candidate_rows": _counted(families, series.CANDIDATE_ROWS, "rows"),
             "candidate_violations": _counted(families, series.CANDIDATE_VIOLATIONS, "violations")[:500],
+            **self._alerts(),
             "because": "" if verdicts else "no request has been recorded yet",
         }
+
+    def _alerts(self) -> dict[str, Any]:
+        """What is beyond the limits that policies watch, and why there can be nothing of the kind."""
+        observer = self._observer("alerts")
+        if observer is None:
+            because = self._cold.idle.get("alerts", "the alerts observer is not running")
+            return {"alerts": [], "alerts_because": because}
+        return {"alerts": observer.snapshot(), "alerts_because": ""}
 
     def shadow(self) -> Mapping[str, Any]:
         """Agreement of each candidate with the primary."""
@@ -228,8 +238,8 @@ class Desk:
         return runner.observer if runner is not None else None
 
     def _record_families(self) -> list[exposition.Family]:
-        families = getattr(self._observer("metrics"), "families", None)
-        return list(families()) if families is not None else []
+        made = (getattr(self._observer(kind), "families", None) for kind in ("metrics", "alerts"))
+        return [family for families in made if families is not None for family in families()]
 
     def _policy_families(self) -> list[exposition.Family]:
         said, because = self.gateway()

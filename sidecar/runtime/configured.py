@@ -9,6 +9,8 @@ from typing import Any, Final
 from ..policy import Platform, Policy
 from ..policy.platform import Archive
 from ..policy.urls import allowed, host_of
+from ..policy.watching import watching_of
+from ..profiles import Watching
 
 DEFAULT_ARCHIVE: Final = Archive(to="archive", max_bytes=5 * 2**30)
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -38,10 +40,18 @@ def section_of(kind: str, platform: Platform, policies: Sequence[Policy]) -> Any
             return platform.archive or DEFAULT_ARCHIVE
         case "traces":
             return platform.trace
+        case "alerts":
+            return _watched(policies)
         case "shadow":
             return {policy.name: policy.shadow for policy in policies if policy.shadow}
         case _:
             return None
+
+
+def _watched(policies: Sequence[Policy]) -> dict[str, Watching]:
+    """What policies watch over windows, by name; without those that watch nothing."""
+    watching = {policy.name: watching_of(policy) for policy in policies}
+    return {name: each for name, each in watching.items() if each.limits}
 
 
 def _why_not(kind: str, platform: Platform, policies: Sequence[Policy], environ: Mapping[str, str], access: str) -> str:
@@ -57,6 +67,8 @@ def _why_not(kind: str, platform: Platform, policies: Sequence[Policy], environ:
                 return f"the host {host!r} of {name} is not in `hosts:`"
     if kind == "archive" and platform.archive is None and find_spec("pyarrow") is None:
         return "pyarrow is not installed: pip install 'sidecar-guard[archive]'"
+    if kind == "alerts" and not _watched(policies):
+        return "no policy in force asks for alerts (repair_alert_above, watch:)"
     if kind == "access" and access in ("", "off"):
         return "nobody asked for access lines: --access-log stderr, or a file"
     if kind == "shadow" and not any(policy.shadow for policy in policies):

@@ -24,7 +24,8 @@ from .messages import Finding, JournalFacts, LoadRequest, LoadResult, PolicyFact
 
 CPU_SECONDS: Final = 60
 # Read and checked, and without effect in this version: they are for the observers.
-POLICY_SECTIONS: Final = ("watch", "feedback", "capture")
+POLICY_SECTIONS: Final = ("feedback", "capture")
+WATCH_KEYS: Final = ("drift", "actions", "bias")
 PLATFORM_SECTIONS: Final = ("forward", "shared")
 _FIXED: Final = ("callers", "journal", "trace")
 
@@ -109,7 +110,10 @@ def _facts(policy: Policy, *, replaced: bool) -> PolicyFacts:
         model_digest=policy.model.digest or "",
         stop_on_mismatch=policy.model.on_mismatch == "stop",
         upstream="" if replaced else policy.upstream.url or "",
-        not_acted_on=tuple(name for name in POLICY_SECTIONS if getattr(policy, name) != getattr(defaults, name)),
+        not_acted_on=(
+            *(f"watch.{name}" for name in WATCH_KEYS if getattr(policy.watch, name, None)),
+            *(name for name in POLICY_SECTIONS if getattr(policy, name) != getattr(defaults, name)),
+        ),
     )
 
 

@@ -16,6 +16,10 @@ ACCESS: Final = "request.answered"
 LOG_EVENTS: Final[Mapping[str, str]] = {
     ACCESS: "one request, with `--access-log`: who asked what, what was answered, how long it took",
     "admin.failed": "the admin port could not answer",
+    "alert.cleared": "what a policy watches is within its limit again, or is watched no more",
+    "alert.raised": "what a policy watches is beyond its limit: where, by how much, who answers for it",
+    "alerts.failed": "a record could not be looked at for what the policy watches",
+    "alerts.state_damaged": "the windows kept on disk could not be read: set aside, counting starts anew",
     "archive.pruned": "the archive was over its cap: its oldest files are gone",
     "candidate.failed": "a candidate contract could not be judged on a record: its rows are not counted beside",
     "drain.finished": "no request is in flight any more",

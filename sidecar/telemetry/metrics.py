@@ -131,7 +131,9 @@ SHADOW_OUTCOME_WORDS: Final = (
     "compared", "primary_failed", "shadow_error", "shadow_timeout", "dropped_queue", "dropped_bytes", "too_large",
     "streaming_skipped", "not_sampled", "unsafe_method", "budget_spent", "uncomparable",
 )  # fmt: skip
-OBSERVERS: Final = ("traces", "metrics", "access", "shadow", "archive", "forward", "profiles", "loops", "other")
+OBSERVERS: Final = (
+    "traces", "metrics", "access", "shadow", "archive", "forward", "profiles", "loops", "alerts", "other",
+)  # fmt: skip
 SPAN_DROP_REASONS: Final = ("refused", "partly_refused", "too_large")
 EXPORT_RESULTS: Final = ("taken", "refused", "busy", "unreachable")
 

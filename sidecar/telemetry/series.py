@@ -22,7 +22,7 @@ class RecordMetric:
     """One family. `bounds` are the upper bounds of a histogram's buckets in seconds; `+Inf` follows."""
 
     name: str
-    type: Literal["counter", "histogram"]
+    type: Literal["counter", "histogram", "gauge"]
     help: str
     labels: tuple[str, ...] = ()
     bounds: tuple[float, ...] = ()
@@ -134,3 +134,15 @@ RECORD_TABLE: Final[tuple[RecordMetric, ...]] = (
     FALLBACK_ROWS, DROPPED_ROWS, POLICY_CONTRACT_SECONDS, HTTP_SERVER, HTTP_CLIENT, LABELS, LABEL_DELAY_SECONDS,
     GAPS, COLLAPSED,
 )  # fmt: skip
+
+# Made by the observer of alerts from its own state: labels are names that a policy in force states.
+ALERT_ACTIVE: Final = RecordMetric(
+    "sidecar_alert_active",
+    "gauge",
+    "1 while what a policy watches is beyond its limit, by feature and alert; 0 while it is not.",
+    ("policy", "feature", "alert"),
+)
+ALERTS_RAISED: Final = RecordMetric(
+    "sidecar_alerts_total", "counter", "Alerts raised, by feature and alert.", ("policy", "feature", "alert")
+)
+ALERT_TABLE: Final[tuple[RecordMetric, ...]] = (ALERT_ACTIVE, ALERTS_RAISED)

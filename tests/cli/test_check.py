@@ -64,7 +64,7 @@ def test_text_is_a_finding_its_hint_and_where_to_read_on(tmp_path: Path, capsys:
 
 
 def test_warnings_count_when_strict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = file(tmp_path, GOOD + "watch: {window: 1h}\n")
+    path = file(tmp_path, GOOD + "watch: {bias: {max_gap: 5%}}\n")
     assert main(["check", path]) == 0
     assert "warning[not-acted-on]" in capsys.readouterr().out
     assert main(["check", "--strict", path]) == 3

@@ -105,11 +105,11 @@ class TestServing:
             assert re.search(rf"{path}:5:\d+: error: .*strict", sidecar.said())
 
     def test_sections_without_effect_are_named(self, tmp_path: Path, model: Model) -> None:
-        path = policy(tmp_path / "p.yaml", extra="watch:\n  min_rows: 500\n")
+        path = policy(tmp_path / "p.yaml", extra="watch:\n  bias: {max_gap: 5%}\n")
         with serve(tmp_path, "--upstream", model.url, "--policy", str(path)) as sidecar:
             sidecar.running()
             eventually(lambda: "not acted on" in sidecar.said())
-            assert "watch: of policy credit" in sidecar.said()
+            assert "watch.bias: of policy credit" in sidecar.said()
 
     def test_tls(self, tmp_path: Path, model: Model) -> None:
         cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"

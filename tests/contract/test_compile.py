@@ -95,8 +95,6 @@ WARNINGS: list[tuple[str, str, tuple[Any, ...]]] = [
     ("{features: {x: {values: [a, b], missing_values: [b]}}}", "unreachable-value", ("features", "x", "values", 1)),
     ("{features: {x: {type: int, values: [1, 9], max: 5}}}", "unreachable-value", ("features", "x", "values", 1)),
     ("{features: {x: {values: [a, a]}}}", "duplicate-value", ("features", "x", "values", 1)),
-    ("{features: {x: {min: 0, watch: {null_rate: 40%}}}}", "not-acted-on", ("features", "x", "watch")),
-    ("{features: {x: {min: 0, repair_alert_above: 1%}}}", "not-acted-on", ("features", "x", "repair_alert_above")),
 ]
 
 
@@ -208,7 +206,7 @@ def test_the_whole_policy_compiles() -> None:
     assert contract.fallback_on == {"contract", "timeout", "upstream_error"}
     assert contract.errors is Disclosure.CODES
     assert contract.on_guard_error == "reject"
-    assert {one.code for one in findings(WHOLE_POLICY)} == {"not-acted-on"}
+    assert {one.code for one in findings(WHOLE_POLICY)} == set()
 
 
 def test_the_values_a_policy_sets_are_of_the_features_own_class() -> None:

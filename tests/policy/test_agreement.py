@@ -146,7 +146,9 @@ def test_paths_that_can_match_no_request_are_refused(folder: Folder, path: str) 
 WAITING = {
     "shadow: [{candidate: v2, upstream: http://v2, guardrails: [{metric: loss, margin: 1%}]}]": "guardrails",
     "shadow: [{candidate: v2, upstream: http://v2, limits: {per_day: 5}}]": "per_day",
-    "watch: {window: 1h}": "watch",
+    "watch: {drift: {metric: psi}}": "watch.drift",
+    "watch: {actions: [{name: many, where: 1 > 0, max_share: 1%}]}": "watch.actions",
+    "watch: {bias: {max_gap: 5%}}": "watch.bias",
     "feedback: {holdout: {share: 5%}}": "feedback.holdout",
     "archive: {to: s3://bucket/x}": "nothing is archived to s3://bucket/x",
     "forward: [{to: kafka, bootstrap: k, topic: t}]": "forward",

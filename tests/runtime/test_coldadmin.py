@@ -9,11 +9,13 @@ from sidecar.runtime.coldadmin import NO_METRICS, Desk
 from sidecar.telemetry import series
 from sidecar.telemetry.store import Store
 
+NOBODY_ASKS = "no policy in force asks for alerts"
+
 
 def desk(store: Store | None) -> Desk:
     """The admin's desk in a process whose metrics observer has counted this; None = it does not run."""
     runners: dict[str, Any] = {} if store is None else {"metrics": SimpleNamespace(observer=store)}
-    cold: Any = SimpleNamespace(observing=SimpleNamespace(runners=runners), data=None)
+    cold: Any = SimpleNamespace(observing=SimpleNamespace(runners=runners), data=None, idle={"alerts": NOBODY_ASKS})
     return Desk(cold)
 
 
@@ -46,3 +48,15 @@ def test_nothing_recorded_and_nobody_counting_are_told_apart() -> None:
     assert (empty["candidate_rows"], empty["because"]) == ([], "no request has been recorded yet")
     absent = desk(None).contract()
     assert (absent["candidate_rows"], absent["violations"], absent["because"]) == ([], [], NO_METRICS)
+
+
+def test_alerts_that_are_on_and_why_there_can_be_none() -> None:
+    found = desk(Store()).contract()
+    assert (found["alerts"], found["alerts_because"]) == ([], NOBODY_ASKS)
+    alert = {"policy": "credit", "feature": "age", "alert": "null_rate"}
+    observer = SimpleNamespace(snapshot=lambda: [alert])
+    cold: Any = SimpleNamespace(
+        observing=SimpleNamespace(runners={"alerts": SimpleNamespace(observer=observer)}), data=None, idle={}
+    )
+    found = Desk(cold).contract()
+    assert (found["alerts"], found["alerts_because"], found["because"]) == ([alert], "", NO_METRICS)

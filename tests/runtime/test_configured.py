@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from sidecar.policy import Platform
 from sidecar.policy.platform import Archive, Trace
+from sidecar.policy.watching import watching_of
 from sidecar.runtime.configured import DEFAULT_ARCHIVE, configured
+from tests.policytest.desk import policy
 
 KINDS = ("archive", "metrics", "shadow", "traces")
 
@@ -53,3 +55,13 @@ def test_access_lines_are_written_where_somebody_asked_for_them() -> None:
         running, idle = configured(("access",), Platform(), (), {}, nobody)
         assert running == {}
         assert "--access-log" in idle["access"]
+
+
+def test_alerts_run_where_a_policy_watches_something() -> None:
+    quiet, asking = policy("features: {a: {type: int}}"), policy("features: {a: {min: 0, repair_alert_above: 1%}}")
+    running, idle = configured(("alerts",), Platform(), (quiet,), {})
+    assert running == {}
+    assert "repair_alert_above" in idle["alerts"]
+    running, _ = configured(("alerts",), Platform(), (quiet, asking), {})
+    assert running["alerts"] == {asking.name: watching_of(asking)}
+    assert running == configured(("alerts",), Platform(), (quiet, asking), {})[0], "a reload that changes nothing"

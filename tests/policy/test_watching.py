@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from sidecar.policytest.watching import watching_of
+from sidecar.policy.watching import watching_of
 from sidecar.profiles import Limits
-
-from .desk import policy
+from tests.policytest.desk import policy
 
 
 def test_limits_of_features_and_of_all() -> None:
