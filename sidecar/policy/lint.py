@@ -12,11 +12,12 @@ Path = tuple[str | int, ...]
 
 
 def of_meaning(policy: Policy) -> Iterator[Finding]:
-    """All of it; each a warning."""
+    """All of it; each a warning, but for an answer that cannot be given."""
     yield from _columns(policy)
     yield from _references(policy)
     yield from _unused(policy)
     yield from _unreviewed(policy)
+    yield from _unanswerable(policy)
 
 
 def _columns(policy: Policy) -> Iterator[Finding]:
@@ -85,3 +86,13 @@ def _unreviewed(policy: Policy) -> Iterator[Finding]:
             message = f"the rule `{rule.id}` only observes, and no day is set to look at what it saw"
             hint = "lineage: {review_by: 2027-03-01}"
             yield Finding("rule.unreviewed", message, hint, "warning", ("contract", "rules", at, "mode"))
+
+
+def _unanswerable(policy: Policy) -> Iterator[Finding]:
+    """A protocol whose answers are more than their predictions needs the part that makes one."""
+    needs: Sequence[str] = getattr(policy.model.wire, "answers_need", ())
+    fallback = policy.contract.fallback
+    if needs and fallback is not None and fallback.values and not set(needs) & set(fallback.values):
+        message = f"no answer of `{policy.model.protocol}` can be made of these values"
+        hint = f"give {' or '.join(f'`{name}`' for name in needs)}, and declare it under `prediction`"
+        yield Finding("fallback.answer", message, hint, "error", ("contract", "fallback", "values"))

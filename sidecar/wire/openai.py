@@ -48,6 +48,7 @@ class OpenAi:
     """OpenAI-compatible chat completions, completions, responses, embeddings: the body's members are the features."""
 
     kind: ClassVar[str] = "openai"
+    answers_need: ClassVar[tuple[str, ...]] = ("content", "embedding")  # one of them: a fallback consists of it
 
     predictions: dict[str, str] = key(
         default_factory=dict,

@@ -57,3 +57,20 @@ def test_what_leads_nowhere_is_told(folder: Folder, features: str, lines: list[s
 )
 def test_what_can_be_meant_is_not(folder: Folder, features: str, lines: list[str]) -> None:
     assert lint(folder, *lines, features=features) == []
+
+
+ASSISTANT = """policy: a
+model: {protocol: openai}
+contract:
+  features: {user: {type: string, required: false}}
+  prediction: {%stotal_tokens: {type: int}}
+  fallback: {on: [timeout], values: %s}
+"""
+
+
+def test_a_fallback_that_makes_no_answer(folder: Folder) -> None:
+    found = folder.load(ASSISTANT % ("", "{total_tokens: 0}")).findings
+    assert [
+        (each.line, "give `content` or `embedding`" in each.hint) for each in found if each.severity == "error"
+    ] == [(6, True)], found
+    assert folder.load(ASSISTANT % ("content: {type: string}, ", "{content: Ask later, total_tokens: 0}")).errors == 0

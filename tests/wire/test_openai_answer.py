@@ -116,7 +116,12 @@ class TestFallbacks:
         assert (first.get("text") or first["delta"]["content"], first["finish_reason"]) == ("no", None)
         assert last["finish_reason"] == "stop"
 
-    def test_no_answer_is_made_without_content(self) -> None:
+    def test_a_vector_is_no_answer_in_words(self) -> None:
+        codec = OpenAi().bind({}, ["embedding"])
+        with pytest.raises(WireError, match="needs the value of `content`"):
+            codec.fallback_reply(sent(messages=[]), [{"embedding": [0.0]}])
+
+    def test_tests_of_a_policy_answer_without_words(self) -> None:
         codec = OpenAi().bind({}, ["total_tokens"])
-        with pytest.raises(WireError, match="needs the fallback value of `content`"):
-            codec.fallback_reply(sent(messages=[]), [{"total_tokens": 1}])
+        answer = codec.fallback_reply(sent(messages=[]), [{"total_tokens": 1}])
+        assert codec.read_reply(answer).columns == {"total_tokens": [1]}
