@@ -88,7 +88,16 @@ def kind(old: Checked, new: Checked) -> Direction:
         coerce = vector_coerce(after) if after.shape else COERCE[after.scalar]
         if not any(isinstance(coerce(value), Bad) for value in old.built.allowed or ()):
             return Direction.WIDER
-    return both(_scalar(before.scalar, after.scalar), _shape(before.shape, after.shape))
+    moved = both(_scalar(before.scalar, after.scalar), _shape(before.shape, after.shape))
+    return both(moved, Direction.NARROWER) if _counts_bytes(old, new) else moved
+
+
+def _counts_bytes(old: Checked, new: Checked) -> bool:
+    """Whether text that was short enough in characters may be too long in bytes: UTF-8 has up to four for one."""
+    longest, longest_now = old.keys.max_length, new.keys.max_length
+    if (old.built.kind.scalar, new.built.kind.scalar) != (Scalar.STRING, Scalar.BYTES) or longest_now is None:
+        return False
+    return longest is None or longest_now < 4 * longest
 
 
 def _scalar(old: Scalar, new: Scalar) -> Direction:

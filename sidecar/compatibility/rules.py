@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
 from ..contract.sections import Rule
+from ..expression.tokens import tokens_of
 from . import change
 from .change import Change, Verdicts
 from .direction import Direction
@@ -46,21 +46,28 @@ def compare_rules(old: Side, new: Side) -> Iterator[Change]:
 
 def _renamed(rule: Rule, names: Mapping[str, str]) -> Rule:
     """The rule with the names that features have now."""
-    if not names:
-        return rule
-    word = re.compile(rf"(?<![\w.'\"])({'|'.join(map(re.escape, names))})(?![\w'\"])")
+    return replace(rule, expect=_said(rule.expect, names), when=_said(rule.when, names)) if names else rule
 
-    def said(text: str) -> str:
-        return word.sub(lambda match: names[match[1]], text)
 
-    return replace(rule, expect=said(rule.expect), when=said(rule.when))
+def _said(text: str, names: Mapping[str, str]) -> str:
+    for token in reversed(tokens_of(text)):
+        name = names.get(token.text.strip("`")) if token.kind == "name" else None
+        if name is not None:
+            plain = name.replace(".", "_").isidentifier()
+            text = text[: token.at] + (name if plain else f"`{name}`") + text[token.end :]
+    return text
+
+
+def _words(text: str) -> list[tuple[str, str]]:
+    """What is written, without the white space between: inside quotes it counts."""
+    return [(token.kind, token.text) for token in tokens_of(text)]
 
 
 RuleJudge = Callable[[Rule, Rule], "tuple[Verdicts, str]"]
 
 
 def _expression(old: Rule, new: Rule) -> tuple[Verdicts, str]:
-    if old.expect.split() == new.expect.split() and old.when.split() == new.when.split():
+    if _words(old.expect) == _words(new.expect) and _words(old.when) == _words(new.when):
         return change.TEXT, "Written differently, it means the same."
     before, after = effect_of_rule(old), effect_of_rule(new)
     why = "Another condition: which rows it decides differently cannot be known in general; replay recorded rows."
@@ -90,4 +97,3 @@ RULE: Final[dict[str, RuleJudge]] = {
     "description": lambda old, new: (change.TEXT, "For readers."),
     "owner": lambda old, new: (change.TEXT, "For readers."),
 }
-RULE_NAMES: Final = frozenset({"id", *RULE})

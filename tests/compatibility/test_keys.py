@@ -9,7 +9,7 @@ import pytest
 from sidecar.compatibility import surroundings
 from sidecar.compatibility.checks import KEYS
 from sidecar.compatibility.contracts import CONTRACT
-from sidecar.compatibility.rules import RULE_NAMES
+from sidecar.compatibility.rules import RULE
 from sidecar.contract.sections import Fallback, Feature, PolicyContract, Prediction, Rule
 from sidecar.families import members
 from sidecar.policy import Model, Policy, Timeouts, Upstream
@@ -31,7 +31,7 @@ def test_every_key_of_a_value_has_one_comparator(cls: type) -> None:
     ("cls", "classified"),
     [
         (PolicyContract, set(CONTRACT)),
-        (Rule, set(RULE_NAMES)),
+        (Rule, {"id", *RULE}),
         (Fallback, {"on", "values"}),
         (Policy, set(surroundings.POLICY)),
         (Model, set(surroundings.MODEL)),

@@ -27,6 +27,12 @@ from .desk import (
 # -- breaking for callers
 
 
+def test_text_is_counted_in_bytes_from_now_on() -> None:
+    text, data = ({"type": kind, "max_length": 3} for kind in ("string", "bytes"))
+    assert views(feature(text, data)) == ("breaking", "needs evidence", "-", "major")
+    assert {change.verdicts.caller for change in feature(text, {**data, "max_length": 12}).changes} == {"safe"}
+
+
 def test_add_a_required_input() -> None:
     assert views(contracts({"features": {}}, {"features": {"x": INT}})) == BREAKING
 

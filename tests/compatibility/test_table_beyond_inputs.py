@@ -97,6 +97,12 @@ def test_an_expression_written_with_other_spaces_is_the_same() -> None:
     assert rules([RULE], [{**RULE, "expect": "x  <  10"}]) == TEXT
 
 
+def test_white_space_inside_quotes_is_part_of_the_text() -> None:
+    features = {"features": {"x": {"type": "string"}}}
+    old, new = ({**features, "rules": [{"id": "r", "expect": f"x == '{text}'"}]} for text in ("a b", "a  b"))
+    assert views(contracts(old, new)) == UNKNOWN
+
+
 # -- identity, monitoring, text
 
 
@@ -189,6 +195,20 @@ def test_a_rename_in_its_place_is_our_own_business() -> None:
     found = compare(old, new)
     assert {change.verdicts.caller for change in found.changes} == {"safe"}
     assert {change.path for change in found.changes} == {"contract.features.years.renamed_from", "model.columns"}
+
+
+def test_a_rename_leaves_text_in_quotes_alone() -> None:
+    old = policy(
+        {"features": {"my age": {"type": "string"}}, "rules": [{"id": "r", "expect": "`my age` != 'not my age'"}]}
+    )
+    new = policy(
+        {
+            "features": {"years": {**{"type": "string"}, "renamed_from": "my age"}},
+            "rules": [{"id": "r", "expect": "years != 'not years'"}],
+        }
+    )
+    (rule,) = [change for change in compare(old, new).changes if change.path.startswith("contract.rules")]
+    assert (rule.old, rule.verdicts.caller) == ("\"years != 'not my age'\"", "unknown")
 
 
 def test_positions_that_move_break() -> None:
