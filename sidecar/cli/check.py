@@ -12,6 +12,7 @@ from pathlib import Path
 from ..policy import Loaded, digest, load
 from ..policy.codes import see
 from ..yamldoc import Finding, in_order, write
+from .output import add_output, put
 
 EPILOG = """examples:
   sidecar check policies/credit-risk.yaml
@@ -44,7 +45,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--print-effective", action="store_true", help="print the resolved policies; findings to stderr"
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how findings are written")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there instead of stdout")
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
@@ -70,11 +71,7 @@ def run(args: argparse.Namespace) -> int:
         data = effective(loaded)
     else:
         data = report
-    try:
-        _put(data, args.output)
-    except OSError as error:
-        print(f"sidecar check: cannot write {args.output}: {error.strerror}", file=sys.stderr)
-        return UNANSWERED
+    put(data, args.output)
     return exit_code(loaded, strict=args.strict)
 
 
@@ -120,10 +117,3 @@ def effective(loaded: Loaded) -> str:
         for policy in loaded.policies
     ]
     return "---\n".join(documents)
-
-
-def _put(data: str, output: Path | None) -> None:
-    if output is None:
-        sys.stdout.write(data)
-    else:
-        output.write_text(data, encoding="utf-8")

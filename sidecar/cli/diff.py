@@ -17,6 +17,7 @@ from ..policy import Loaded, Policy, load
 from ..policy.files import PLATFORM_NAMES, SUFFIXES, TEST_SUFFIXES
 from .check import as_text as findings_text
 from .diff_forms import Told, as_json, as_junit, as_markdown, as_text
+from .output import add_output, put
 from .recorded import add_source, add_times
 
 SAFE, BREAKING, UNANSWERED, LOOK = 0, 1, 2, 3
@@ -85,7 +86,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument(
         "--format", choices=("text", "json", "markdown", "junit"), default="text", help="how it is told"
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there instead of stdout")
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
@@ -109,14 +110,7 @@ def run(args: argparse.Namespace) -> int:
         data = as_json(found, mode, outcome, code)
     else:
         data = {"text": as_text, "markdown": as_markdown, "junit": as_junit}[args.format](found)
-    if args.output is None:
-        sys.stdout.write(data)
-        return code
-    try:
-        args.output.write_text(data, encoding="utf-8")
-    except OSError as error:
-        print(f"sidecar diff: cannot write {args.output}: {error.strerror}", file=sys.stderr)
-        return UNANSWERED
+    put(data, args.output)
     return code
 
 

@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from ..errors import RuntimeSetupError
@@ -16,6 +15,7 @@ from ..policy.ownership import responsible_for
 from ..predictions import Prediction, moment, to_record
 from .explain_row import add_flags, run_row
 from .explain_text import as_text
+from .output import add_output, put
 from .recorded import Recorded, add_source, open_recorded
 
 DONE, NOT_FOUND = 0, 1
@@ -44,7 +44,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     add_flags(parser)
     add_source(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of stdout")
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
@@ -63,12 +63,13 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         if args.format == "json":
-            _write(args.output, json.dumps({"id": args.id, "predictions": []}, indent=2))
+            put(json.dumps({"id": args.id, "predictions": []}, indent=2) + "\n", args.output)
         return NOT_FOUND
     if args.format == "json":
-        _write(args.output, json.dumps({"id": args.id, "predictions": stories}, indent=2, allow_nan=False))
+        text = json.dumps({"id": args.id, "predictions": stories}, indent=2, allow_nan=False)
     else:
-        _write(args.output, "\n\n".join(as_text(story) for story in stories))
+        text = "\n\n".join(as_text(story) for story in stories)
+    put(text + "\n", args.output)
     return DONE
 
 
@@ -179,10 +180,3 @@ _GRAVITY: Final = ("", "ok", "observed", "repaired", "unchecked", "fallback", "r
 
 def _gravest(verdicts: Sequence[str]) -> str:
     return max(verdicts, key=lambda verdict: _GRAVITY.index(verdict) if verdict in _GRAVITY else 0)
-
-
-def _write(path: Path | None, text: str) -> None:
-    if path is None:
-        print(text)
-    else:
-        path.write_text(text + "\n", encoding="utf-8")

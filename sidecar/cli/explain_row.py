@@ -19,6 +19,7 @@ from ..policytest.compose import CaseError
 from ..policytest.dry_run import dry_run, request_for
 from ..timestamps import seconds_of
 from .one_policy import policy_and_guard
+from .output import put
 from .record_lines import escaped
 
 GOES_ON, REFUSED = 0, 1
@@ -51,10 +52,7 @@ def run_row(args: argparse.Namespace) -> int:
         guard, asked, lambda name, code: responsible_for(policy, name, code)._asdict()
     )
     text = json.dumps(story, indent=2, ensure_ascii=False) if args.format == "json" else as_text(story)
-    if args.output is None:
-        print(text)
-    else:
-        args.output.write_text(text + "\n", encoding="utf-8")
+    put(text + "\n", args.output)
     return REFUSED if story["caller_gets"]["what"] == "a refusal" else GOES_ON
 
 

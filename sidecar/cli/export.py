@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any, Final
 
-from ..errors import RuntimeSetupError
 from ..exports import Options, targets
 from ..families import summary
 from ..policy import digest
 from .one_policy import policy_and_guard
+from .output import add_output, put
 
 DONE: Final = 0
 
@@ -44,7 +43,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--to", required=True, choices=tuple(targets()), help="what to write")
     parser.add_argument("--draft", default="2020-12", choices=("2020-12", "draft-07"), help="of JSON Schema")
     parser.add_argument("--environment", default="", metavar="NAME", help="the environment whose overrides hold")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of stdout")
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
@@ -56,11 +55,5 @@ def run(args: argparse.Namespace) -> int:
     for one in exported.unsaid:
         about = f"{one.about}: " if one.about else ""
         print(f"sidecar export: not expressed: {about}{one.check} ({one.why})", file=sys.stderr)
-    if args.output is None:
-        sys.stdout.write(text)
-        return DONE
-    try:
-        args.output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RuntimeSetupError(f"cannot write {args.output}: {error.strerror}") from None
+    put(text, args.output)
     return DONE

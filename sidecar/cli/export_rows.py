@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Final
 
 from ..errors import RuntimeSetupError
 from ..predictions import Prediction, to_json
+from .output import writing
 from .recorded import open_recorded, times
 
 _CHUNK_ROWS: Final = 10_000
@@ -30,14 +30,9 @@ def export(args: argparse.Namespace) -> int:
             raise RuntimeSetupError("parquet is not for a terminal; say where: -o FILE")
         _write_parquet(args.output, rows)
         return DONE
-    out = args.output.open("w", encoding="utf-8") if args.output is not None else sys.stdout
-    try:
+    with writing(args.output) as out:
         for row in rows:
             out.write(to_json(row).decode() + "\n")
-        out.flush()
-    finally:
-        if args.output is not None:
-            out.close()
     return DONE
 
 

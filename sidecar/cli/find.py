@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 from typing import Any, Final
 
 from ..predictions import to_json, to_record
 from ..predictions.condition import compile_condition
+from .output import add_output, writing
 from .recorded import add_source, add_times, open_recorded, times
 
 DONE, NOTHING = 0, 1
@@ -40,7 +39,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     add_source(parser)
     add_times(parser)
     parser.add_argument("--format", choices=("ids", "jsonl"), default="ids", help="prediction ids, or whole records")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of stdout")
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
@@ -51,8 +50,7 @@ def run(args: argparse.Namespace) -> int:
     recorded = open_recorded(args)
     found = 0
     last = ""
-    out = args.output.open("w", encoding="utf-8") if args.output is not None else sys.stdout
-    try:
+    with writing(args.output) as out:
         for row in recorded.source.predictions(since_ns=since, until_ns=until):
             if not holds(to_record(row)):
                 continue
@@ -62,8 +60,4 @@ def run(args: argparse.Namespace) -> int:
             elif row.prediction_id != last:  # rows of one call come one after the other
                 out.write(row.prediction_id + "\n")
             last = row.prediction_id
-        out.flush()
-    finally:
-        if args.output is not None:
-            out.close()
     return DONE if found else NOTHING

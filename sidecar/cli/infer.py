@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import RuntimeSetupError
 from .infer_written import (
     add_naming,
-    add_output,
+    add_written,
     check_written,
     policy_name_of,
-    put,
+    put_new,
     refuse_to_overwrite,
     verify,
 )
@@ -79,7 +79,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--no-baseline", action="store_true", help="write no counts")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="the policy, or the guesses")
-    add_output(parser)
+    add_written(parser)
     parser.set_defaults(run=run)
 
 
@@ -122,8 +122,8 @@ def run(args: argparse.Namespace) -> int:
     refuse_to_overwrite([args.output, place], args.force)
     if place is not None and profile is not None:
         baseline = baseline_of(profile, table, policy=name, created=created, source=source)
-        put(json.dumps(baseline, indent=1, ensure_ascii=False) + "\n", place)
-    put(text if args.format == "text" else _as_json(text, (*features, *predictions), table, faults), args.output)
+        put_new(json.dumps(baseline, indent=1, ensure_ascii=False) + "\n", place)
+    put_new(text if args.format == "text" else _as_json(text, (*features, *predictions), table, faults), args.output)
     _talk(args.output, place, table, faults, profile is not None)
     return LOOK if faults is not None and faults.total else DONE
 

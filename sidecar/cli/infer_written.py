@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RuntimeSetupError
+from .output import add_output, put
 
 if TYPE_CHECKING:
     from ..inference import Table
@@ -30,9 +30,9 @@ def add_naming(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="", metavar="NAME", help="the policy's name")
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
+def add_written(parser: argparse.ArgumentParser) -> None:
     """Where it is written; nothing is overwritten unasked."""
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there instead of stdout")
+    add_output(parser)
     parser.add_argument("--force", action="store_true", help="overwrite what is there")
 
 
@@ -88,13 +88,11 @@ def refuse_to_overwrite(places: Sequence[Path | None], force: bool) -> None:
             raise RuntimeSetupError(f"{place}: is there already; --force overwrites it")
 
 
-def put(text: str, output: Path | None) -> None:
+def put_new(text: str, output: Path | None) -> None:
     """To a file, its folder made, or to stdout."""
-    if output is None:
-        sys.stdout.write(text)
-        return
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RuntimeSetupError(f"cannot write {output}: {error.strerror}") from None
+    if output is not None:
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RuntimeSetupError(f"cannot write {output}: {error.strerror}") from None
+    put(text, output)

@@ -7,7 +7,7 @@ import json
 import sys
 from typing import Any, Final
 
-from .infer_written import add_naming, add_output, check_written, policy_name_of, put, refuse_to_overwrite
+from .infer_written import add_naming, add_written, check_written, policy_name_of, put_new, refuse_to_overwrite
 
 EPILOG: Final = """examples:
   sidecar init -o policy.yaml                                        a skeleton to be completed
@@ -44,7 +44,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     add_naming(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text", help="the policy, or what was found")
-    add_output(parser)
+    add_written(parser)
     parser.set_defaults(run=run)
 
 
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
             "policy": text,
         }
         text = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
-    put(text, args.output)
+    put_new(text, args.output)
     if args.output is not None:
         print(f"sidecar init: wrote {args.output}; next: sidecar check {args.output}", file=sys.stderr)
     return DONE

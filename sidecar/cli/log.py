@@ -7,8 +7,6 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -19,6 +17,7 @@ from ..journal.lock import is_written
 from ..journal.reader import Reader
 from ..journal.segment import PREAMBLE_BYTES, Segment, list_segments, list_streams, open_segment, read_items
 from .export_rows import export
+from .output import add_output, writing
 from .record_lines import as_plain, as_text, decoded, matches, parse_since, record_ns, stamp
 
 _FOLLOW_SECONDS: Final = 0.2
@@ -36,7 +35,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     actions = parser.add_subparsers(dest="log_action", required=True, metavar="ACTION")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--data", type=Path, required=True, metavar="DIR", help="the data directory of `serve`")
-    shared.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of stdout")
+    add_output(shared)
     chosen = argparse.ArgumentParser(add_help=False)
     chosen.add_argument("--kind", action="append", choices=[kind.name.lower() for kind in Kind], help="only this kind")
     chosen.add_argument("--id", metavar="ID", help="only records with this prediction, request or trace id")
@@ -71,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             return export(args)
         if not list_streams(directory):
             raise JournalError(f"{args.data}: no journal here; give the directory that `serve --data` was given")
-        with _output(args.output) as out:
+        with writing(args.output) as out:
             if args.log_action == "ls":
                 return _ls(directory, out, as_json=args.format == "json")
             if args.log_action == "verify":
@@ -86,15 +85,6 @@ def run(args: argparse.Namespace) -> int:
     except (JournalError, OSError, ValueError) as error:
         print(f"sidecar log: {error}", file=sys.stderr)
         return _CANNOT
-
-
-@contextmanager
-def _output(path: Path | None) -> Iterator[TextIO]:
-    if path is None:
-        yield sys.stdout
-        return
-    with path.open("w", encoding="utf-8") as out:
-        yield out
 
 
 def _records(directory: Path, out: TextIO, args: argparse.Namespace, *, as_json: bool, follow: bool) -> int:

@@ -23,6 +23,7 @@ from ..probing.cases import Row
 from ..probing.findings import MEANING
 from ..probing.run import headers_of
 from ..runtime.compile import compile_guard
+from .output import add_output, put
 from .record_lines import escaped
 
 DONE, FOUND, UNANSWERED, LOOK = 0, 1, 2, 3
@@ -64,7 +65,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS", help="of one request (default 10)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, other pairwise rows")
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of stdout")
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
@@ -87,13 +88,7 @@ def run(args: argparse.Namespace) -> int:
         ask = _asker(client, url, headers, guard, datatypes)
         probed = probe(policy.contract, guard, ask, plan, example)
     text = json.dumps(as_json(probed, url), indent=2) if args.format == "json" else "\n".join(as_text(probed, url))
-    if args.output is None:
-        print(text)
-    else:
-        try:
-            args.output.write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            raise RuntimeSetupError(f"cannot write {args.output}: {error.strerror}") from None
+    put(text + "\n", args.output)
     if probed.count(Severity.ERROR):
         return FOUND
     return LOOK if probed.count(Severity.WARNING) else DONE

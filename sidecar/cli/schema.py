@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from pathlib import Path
 
 from ..policy import schema
 from ..policytest import Suite
 from ..yamldoc import schema_of
+from .output import add_output, put
 
 EPILOG = """examples:
   sidecar schema -o policy.schema.json
@@ -33,7 +32,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument(
         "--for", dest="document", choices=("policy", "platform", "test"), default="policy", help="of which file"
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there instead of stdout")
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
@@ -42,12 +41,5 @@ def run(args: argparse.Namespace) -> int:
     test = args.document == "test"
     found = schema_of(Suite, title="sidecar policy tests") if test else schema(args.document)
     data = json.dumps(found, indent=2, ensure_ascii=False) + "\n"
-    if args.output is None:
-        sys.stdout.write(data)
-        return 0
-    try:
-        args.output.write_text(data, encoding="utf-8")
-    except OSError as error:
-        print(f"sidecar schema: cannot write {args.output}: {error.strerror}", file=sys.stderr)
-        return 2
+    put(data, args.output)
     return 0

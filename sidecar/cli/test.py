@@ -16,6 +16,7 @@ from ..policytest.report import Covered, FileReport
 from ..runtime.compile import compile_guard
 from ..yamldoc import Finding
 from .one_policy import one_policy
+from .output import add_output, put
 
 DONE, FAILED, INVALID, UNCOVERED = 0, 1, 2, 3
 
@@ -64,7 +65,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("--junit", type=Path, metavar="FILE", help="also write JUnit XML there")
     parser.add_argument("--format", choices=("text", "json"), default="text")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write to FILE instead of stdout")
+    add_output(parser)
     parser.set_defaults(run=run)
 
 
@@ -80,13 +81,9 @@ def run(args: argparse.Namespace) -> int:
     everything = args.require_coverage == "all"
     covered = runs.covered()
     render = report.as_json if args.format == "json" else report.as_text
-    try:
-        _put(render(files, covered, everything=everything), args.output)
-        if args.junit is not None:
-            _put(report.as_junit(files), args.junit)
-    except OSError as error:
-        print(f"sidecar test: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
-        return INVALID
+    put(render(files, covered, everything=everything), args.output)
+    if args.junit is not None:
+        put(report.as_junit(files), args.junit)
     if any(one.findings and not one.results for one in files):
         return INVALID
     if any(one.failed for one in files):
@@ -166,10 +163,3 @@ def _placed(finding: Finding, text: SuiteText) -> Finding:
     line, column = text.place("contract" if text.suite.contract else "policy")
     message = f"{finding.file}: {finding.message}" if finding.file else finding.message
     return replace(finding, message=message, file=text.parsed.file, line=line, column=column)
-
-
-def _put(data: str, output: Path | None) -> None:
-    if output is None:
-        sys.stdout.write(data)
-    else:
-        output.write_text(data, encoding="utf-8")
