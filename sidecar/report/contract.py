@@ -1,8 +1,10 @@
 """Who breaks the contract, since when, and whose feature it is: the daily question of a roll-out.
 
 A row counts in every group that one of its violations belongs to; `judged` is all rows of that group's caller, policy,
-model and day, so that a share has the right denominator. A refused request counts once in each group that had it
-refused. With `as_enforced` the question is what enforcing would have done, whatever was done.
+model and day, so that a share has the right denominator. Rows refused and requests refused are counted apart: a batch
+may lose rows and be answered. With `as_enforced` the question is what enforcing everything would have done, rules that
+observe included; with `candidate` what the candidate contract would have done. The actions of a row decide it, and the
+rows the request, as in the contract itself.
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ from typing import Any, Final, NamedTuple
 from ..predictions import Prediction
 from ..predictions.row import RowViolation
 
-REFUSING: Final = frozenset({"reject", "drop"})  # actions for which a row does not reach the model
+REJECT, FALLBACK, DROP = "reject", "fallback", "drop"  # the heaviest action decides a row, in this order
+REFUSING: Final = frozenset({REJECT, DROP})  # actions for which a row does not reach the model
 EXAMPLES: Final = 3
 REJECTED: Final = "rejected"
+STREAM: Final = "stream"  # why an answer was not looked at
 
 
 class Answerable(NamedTuple):
@@ -30,6 +34,9 @@ class Answerable(NamedTuple):
 
 # (policy digest, feature, code) → who answers for it
 Ownership = Callable[[str, str, str], Answerable]
+# policy digest → its `on_bad_rows`: what a rejected row of several means
+BadRows = Callable[[str], str]
+REJECT_REQUEST: Final = "reject_request"
 
 # What rows can be grouped by, and whether it is known of every row (then `judged` is counted by it too).
 _OF_ROW: Final[Mapping[str, Callable[[Prediction], str]]] = {
@@ -64,9 +71,25 @@ class _Counted:
     answerable: dict[Answerable, None] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Call:
+    """The rows seen of one request that loses some. `whole`: it is refused, whatever its other rows are."""
+
+    rows: int = 0
+    weight: float = 0.0
+    refused_rows: int = 0
+    refused_weight: float = 0.0
+    of: int = 0
+    whole: bool = False
+
+    @property
+    def refused(self) -> bool:
+        return self.whole or self.refused_rows >= max(self.rows, self.of)
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One line of the report. Rows are weighted; `refused` counts requests, `examples` are prediction ids."""
+    """One line of the report. Rows are weighted; `refused` counts whole requests, `examples` are prediction ids."""
 
     by: Mapping[str, str]
     judged: float
@@ -88,8 +111,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class ContractReport:
-    """`groups` are ordered by what hurts most: refused requests, then rows. `not_listed` counts violations beyond the
-    20 that a record lists; `unread` rows whose body nobody could look into."""
+    """`groups` are ordered by what hurts most: refused requests, then rows. `refused` counts requests refused as a
+    whole, `refused_rows` (weighted) their rows and those that other requests lost. `not_listed` counts violations
+    beyond the 20 that a record lists; `unread` rows whose body nobody could look into. `beside` are the rows of
+    policies with a candidate contract, by (active verdict, candidate's verdict), both as if they enforced."""
 
     as_enforced: bool
     by: tuple[str, ...]
@@ -101,12 +126,28 @@ class ContractReport:
     unread: int
     first: str
     last: str
+    refused_rows: float = 0.0
+    candidate: bool = False
+    beside: Mapping[tuple[str, str], float] = field(default_factory=dict)
+
+
+def _as_a_whole(digest: str) -> str:
+    return REJECT_REQUEST
 
 
 def gather(
-    rows: Iterable[Prediction], by: tuple[str, ...], *, owner_of: Ownership, as_enforced: bool = False
+    rows: Iterable[Prediction],
+    by: tuple[str, ...],
+    *,
+    owner_of: Ownership,
+    as_enforced: bool = False,
+    candidate: bool = False,
+    bad_rows_of: BadRows = _as_a_whole,
 ) -> ContractReport:
-    """One pass over rows. ValueError with a sentence for a name that nothing can be grouped by."""
+    """One pass over rows. ValueError with a sentence for a name that nothing can be grouped by.
+
+    With `candidate` rows without a candidate's verdict are left out, and `bad_rows_of` is the candidate's.
+    """
     for name in by:
         if name not in _OF_ROW and name not in _OF_VIOLATION and not name.startswith(SLICE):
             raise ValueError(f"cannot group by `{name}`: there are {', '.join(known_dimensions())}, slice.NAME")
@@ -114,13 +155,16 @@ def gather(
     judged: defaultdict[tuple[str, ...], float] = defaultdict(float)
     groups: dict[tuple[str, ...], _Counted] = {}
     requests: set[str] = set()
-    refused: set[str] = set()
+    calls: dict[str, _Call] = {}
+    beside: defaultdict[tuple[str, str], float] = defaultdict(float)
     weight, unread, first, last = 0.0, 0, "", ""
     not_listed: dict[str, int] = {}
     listed: Counter[str] = Counter()
     for row in rows:
-        if not row.policy.digest:
+        if not row.policy.digest or (candidate and row.candidate is None):
             continue
+        if row.candidate is not None:
+            beside[row.candidate.active, row.candidate.verdict] += row.weight
         requests.add(row.prediction_id)
         weight += row.weight
         unread += bool(row.unread) and not row.features
@@ -128,17 +172,25 @@ def gather(
         first, last = min(first or ts, ts), max(last, ts)
         place = {name: _of_row(row, name) for name in of_row}
         judged[tuple(place.values())] += row.weight
-        gone = _is_refused(row, as_enforced)
-        if gone:
-            refused.add(row.prediction_id)
-        listed[row.prediction_id] += len(row.violations)
-        not_listed[row.prediction_id] = row.story.violations_total
+        violations = row.violations
+        if candidate and row.candidate is not None:
+            violations = row.candidate.violations
+            gone, whole = _by_candidate(row, bad_rows_of(row.policy.digest))
+        elif as_enforced:
+            gone, whole = _if_enforced(row, bad_rows_of(row.policy.digest))
+        else:
+            gone, whole = _as_recorded(row)
+        if gone or candidate or (as_enforced and row.story.would == REJECTED):
+            _add(calls.setdefault(row.prediction_id, _Call()), row, gone, whole)
+        if not candidate:
+            listed[row.prediction_id] += len(row.violations)
+            not_listed[row.prediction_id] = row.story.violations_total
         seen: set[tuple[str, ...]] = set()
-        for violation in row.violations:
+        for violation in violations:
             answerable = owner_of(row.policy.digest, violation.feature, violation.code)
             key = tuple(place[name] if name in place else _of_violation(violation, answerable, name) for name in by)
             counted = groups.setdefault(key, _Counted())
-            refuses = gone and violation.applied in REFUSING and (violation.enforced or as_enforced)
+            refuses = gone and violation.applied in REFUSING and (violation.enforced or as_enforced or candidate)
             counted.codes[violation.code] += 1
             counted.answerable.setdefault(answerable)
             if refuses:
@@ -147,6 +199,9 @@ def gather(
                 continue
             seen.add(key)
             _count(counted, row, ts, refuses)
+    refused = {name for name, call in calls.items() if call.refused}
+    for counted in groups.values():
+        counted.refused &= refused
     return ContractReport(
         as_enforced=as_enforced,
         by=by,
@@ -158,6 +213,9 @@ def gather(
         unread=unread,
         first=first,
         last=last,
+        refused_rows=sum(call.weight if call.refused else call.refused_weight for call in calls.values()),
+        candidate=candidate,
+        beside=dict(beside),
     )
 
 
@@ -176,9 +234,40 @@ def _of_violation(violation: RowViolation, answerable: Answerable, name: str) ->
     return answerable.owner if name == "owner" else answerable.source
 
 
-def _is_refused(row: Prediction, as_enforced: bool) -> bool:
-    """Whether the row's caller did not (or would not) get the model's answer for it."""
-    return row.verdict == REJECTED or (as_enforced and row.story.would == REJECTED)
+def _as_recorded(row: Prediction) -> tuple[bool, bool]:
+    """(the row was refused, and its whole request was): a request that only lost rows was answered."""
+    gone = row.verdict == REJECTED
+    return gone, gone and not 200 <= row.status < 300
+
+
+def _if_enforced(row: Prediction, bad_rows: str) -> tuple[bool, bool]:
+    """(the row would be refused, its whole request would be for that), as `contract.judge` decides a batch."""
+    if row.story.would != REJECTED:
+        return _as_recorded(row)
+    applied = {violation.applied for violation in row.violations}
+    if not row.story.violations_total or row.story.reason not in ("", STREAM):
+        return True, True  # nothing that a row did: the body could not be read or mended, or a check failed itself
+    if REJECT in applied:
+        alone = row.story.rows == 1
+        return alone or bad_rows != FALLBACK, alone or bad_rows == REJECT_REQUEST
+    return DROP in applied and FALLBACK not in applied, False
+
+
+def _by_candidate(row: Prediction, bad_rows: str) -> tuple[bool, bool]:
+    if row.candidate is None or row.candidate.verdict != REJECTED:
+        return False, False
+    rejects = any(violation.applied == REJECT for violation in row.candidate.violations)
+    return True, rejects and bad_rows == REJECT_REQUEST
+
+
+def _add(call: _Call, row: Prediction, gone: bool, whole: bool) -> None:
+    call.rows += 1
+    call.weight += row.weight
+    call.of = row.story.rows
+    call.whole = call.whole or whole
+    if gone:
+        call.refused_rows += 1
+        call.refused_weight += row.weight
 
 
 def _count(counted: _Counted, row: Prediction, ts: str, refuses: bool) -> None:

@@ -23,6 +23,10 @@ def as_json(report: ContractReport) -> dict[str, Any]:
         "rows": report.rows,
         "requests": report.requests,
         "refused": report.refused,
+        "refused_rows": report.refused_rows,
+        "candidate": [
+            {"active": active, "candidate": beside, "rows": rows} for (active, beside), rows in _beside(report)
+        ],
         "unread": report.unread,
         "violations_not_listed": report.not_listed,
         "groups": [
@@ -67,17 +71,38 @@ def as_page(report: ContractReport) -> Page:
 
 
 def _as(report: ContractReport) -> str:
+    if report.candidate:
+        return "candidate"
     return "enforce" if report.as_enforced else "recorded"
 
 
 def _summary(report: ContractReport) -> str:
     if not report.rows:
-        return "no judged rows in this time"
+        return f"no judged rows in this time{', under a policy with a candidate' if report.candidate else ''}"
     would = "would be refused if every policy enforced" if report.as_enforced else "were refused"
+    if report.candidate:
+        would = "would be refused under the candidate"
     return (
         f"{_count(report.rows)} rows of {report.requests} requests from {report.first} to {report.last}: "
-        f"{report.refused} requests {would}"
+        f"{report.refused} requests {would} ({_count(report.refused_rows)} rows)"
     )
+
+
+def _beside(report: ContractReport) -> list[tuple[tuple[str, str], float]]:
+    """The most first."""
+    return sorted(report.beside.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _disagreement(report: ContractReport) -> Iterator[str]:
+    """The rows of policies with a candidate, by what both contracts would do with them."""
+    if not report.beside:
+        return
+    rows = sum(report.beside.values())
+    other = sum(weight for (active, candidate), weight in report.beside.items() if active != candidate)
+    yield ""
+    yield f"under the contract and its candidate, both as if enforced: {other / rows:.2%} of the rows differ"
+    lines = [[active, beside, _count(weight), f"{weight / rows:.2%}"] for (active, beside), weight in _beside(report)]
+    yield from columns([["active", "candidate", "rows", "share"], *lines], left=2, last=0)
 
 
 def _lines(report: ContractReport) -> Iterator[str]:
@@ -93,6 +118,7 @@ def _lines(report: ContractReport) -> Iterator[str]:
         yield f"look at one: sidecar explain {example}"
     elif report.rows:
         yield "no violation was recorded"
+    yield from _disagreement(report)
     if report.not_listed:
         yield f"{report.not_listed} more violations are counted in the records, which list 20 of a request"
     if report.unread:
@@ -100,7 +126,7 @@ def _lines(report: ContractReport) -> Iterator[str]:
 
 
 def _heads(report: ContractReport) -> list[str]:
-    return [*report.by, "judged", "break", "share", "refused", "since", "last", "owner"]
+    return [*report.by, "judged", "break", "share", "rows refused", "requests", "since", "last", "owner"]
 
 
 def _cells(group: Group) -> list[str]:
@@ -112,6 +138,7 @@ def _cells(group: Group) -> list[str]:
         _count(group.judged),
         _count(group.rows),
         f"{group.share:.2%}",
+        _count(group.refused_rows),
         str(group.refused),
         group.first[:16].replace("T", " "),
         group.last[:16].replace("T", " "),
@@ -124,12 +151,12 @@ def _count(weight: float) -> str:
     return str(int(weight)) if weight == int(weight) else f"~{weight:.0f}"
 
 
-def columns(rows: Sequence[Sequence[str]], *, left: int) -> Iterator[str]:
-    """Rows as aligned lines: the first `left` columns and the last are text, the others figures."""
+def columns(rows: Sequence[Sequence[str]], *, left: int, last: int = 3) -> Iterator[str]:
+    """Rows as aligned lines: the first `left` columns and the `last` ones are text, the others figures."""
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
     for row in rows:
         cells = [
-            cell.ljust(width) if index < left or index >= len(row) - 3 else cell.rjust(width)
+            cell.ljust(width) if index < left or index >= len(row) - last else cell.rjust(width)
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         yield "  ".join(cells).rstrip()

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from sidecar.cli import main
+from sidecar.exchange import Kind, encode
 from tests.archive.desk import SECRET, Desk
+from tests.kit.guards import policy
+from tests.predictions.calls import judged_call
 
 
 @pytest.fixture
@@ -67,3 +71,64 @@ def test_a_misspelt_group_is_named(desk: Desk, capsys: pytest.CaptureFixture[str
     desk.call([130, 1.0])
     assert report(desk, "--by", "callers") == 2
     assert "cannot group by `callers`" in capsys.readouterr().err
+
+
+DROPS = """
+mode: observe
+on_bad_rows: drop_rows
+features:
+  age: {type: int, min: 0, max: 120}
+  income: {type: float, min: 0, max: 1000}
+prediction:
+  score: {type: float, min: 0, max: 1}
+candidate: next.yaml
+"""
+NEXT = """
+contract:
+  features: {age: {type: int, min: 0, max: 120}, income: {type: float, min: 0, max: 500}}
+"""
+
+
+@pytest.fixture
+def rolled_out(tmp_path: Path) -> Desk:
+    (tmp_path / "next.yaml").write_text(NEXT)
+    named = "protocol: tfserving, name: credit"
+    made = Desk(tmp_path, policy(DROPS, model=named))
+    (made.data / "secret").write_bytes(SECRET)
+    return made
+
+
+def asked(desk: Desk, number: int, *ages_and_incomes: tuple[int, float]) -> None:
+    body = {"instances": [{"age": age, "income": income} for age, income in ages_and_incomes]}
+    reply = json.dumps({"predictions": [0.5] * len(ages_and_incomes)}).encode()
+    record, payloads = judged_call(desk.guard, json.dumps(body).encode(), reply, number)
+    record = msgspec.structs.replace(record, mode="observe", would="rejected")
+    assert desk.writer.append(Kind.EXCHANGE, encode(record), payloads)
+
+
+def test_enforcing_would_take_rows_from_a_batch_and_answer_it(
+    rolled_out: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked(rolled_out, 1, (30, 1.0), (130, 1.0), (40, 1.0))
+    asked(rolled_out, 2, (150, 1.0))
+    assert report(rolled_out, "--as", "enforce", "--format", "json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["rows"], found["requests"], found["refused_rows"], found["refused"]) == (4, 2, 2, 1)
+    (group,) = found["groups"]
+    assert (group["refused_rows"], group["refused"]) == (2, 1)
+    assert report(rolled_out, "--as", "enforce", "--fail-on", "50%") == 0
+
+
+def test_what_a_candidate_would_refuse_has_its_command(rolled_out: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    asked(rolled_out, 1, (30, 1.0), (30, 700.0), (40, 1.0), (50, 2.0))
+    assert report(rolled_out, "--candidate", "--by", "code", "--format", "json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["as"], found["refused"], found["refused_rows"]) == ("candidate", 1, 4), "it rejects whole requests"
+    assert [group["by"] for group in found["groups"]] == [{"code": "income.max"}]
+    assert found["candidate"] == [
+        {"active": "ok", "candidate": "ok", "rows": 3.0},
+        {"active": "ok", "candidate": "rejected", "rows": 1.0},
+    ]
+    assert report(rolled_out) == 0
+    assert "25.00% of the rows differ" in capsys.readouterr().out
+    assert report(rolled_out, "--candidate", "--fail-on", "1%") == 1

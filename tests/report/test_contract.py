@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sidecar.predictions import Prediction
-from sidecar.predictions.row import ModelRef, PolicyRef, RowViolation, Story
+from sidecar.predictions.row import CandidateVerdict, ModelRef, PolicyRef, RowViolation, Story
 from sidecar.report import gather
 from sidecar.report.contract import Answerable
 from sidecar.report.contract_text import as_json, as_page, as_text
@@ -35,7 +35,12 @@ def row(call: int, *codes: str, caller: str = "mobile", verdict: str = "", would
         verdict=verdict or ("observed" if codes else "ok"),
         violations=violations,
         features={"age": 3},
-        story=Story(would=settled, violations_total=more.pop("total", len(violations))),
+        story=Story(
+            would=settled,
+            violations_total=more.pop("total", len(violations)),
+            rows=more.pop("of", 1),
+            reason=more.pop("reason", ""),
+        ),
         **more,
     )
 
@@ -77,7 +82,7 @@ def test_a_warning_breaks_a_row_and_refuses_nothing() -> None:
 
 
 def test_a_request_counts_once_however_many_of_its_rows_break() -> None:
-    rows = [row(1, "age.min", "income.min", row=0), row(1, "age.min", row=1), row(1, row=2, would="rejected")]
+    rows = [row(1, "age.min", "income.min", row=0), row(1, "age.min", row=1), row(1, row=2, would="rejected", total=3)]
     report = gather(rows, ("feature",), owner_of=owner_of, as_enforced=True)
     found = {group.by["feature"]: group for group in report.groups}
     assert (found["age"].rows, found["age"].refused, found["income"].rows) == (2, 1, 1)
@@ -147,3 +152,114 @@ def test_the_json_has_every_figure() -> None:
     (group,) = found["groups"]
     assert group["by"] == {"caller": "mobile", "feature": "age"}
     assert group["owners"] == [{"owner": "customers", "contact": "#core", "source": "customer-core"}]
+
+
+def batch(call: int, *actions: str, **more: Any) -> list[Prediction]:
+    """A request with one row for each action; "" is a row that breaks nothing."""
+    total = sum(bool(action) for action in actions)
+    stated = {"would": "rejected", "of": len(actions), "total": total, **more}
+    return [
+        row(call, "age.min", row=position, applied=action, **stated) if action else row(call, row=position, **stated)
+        for position, action in enumerate(actions)
+    ]
+
+
+def figures(rows: list[Prediction], bad_rows: str, **how: Any) -> tuple[float, int, float, int]:
+    """(rows refused, requests refused; the same of the one group), as enforced."""
+    report = gather(rows, ("feature",), owner_of=owner_of, bad_rows_of=lambda digest: bad_rows,
+                    **({"as_enforced": True} | how))  # fmt: skip
+    (group,) = report.groups
+    return report.refused_rows, report.refused, group.refused_rows, group.refused
+
+
+def test_a_batch_that_would_lose_a_row_is_not_refused() -> None:
+    rows = batch(1, "", "reject", "", "warn")
+    assert figures(rows, "drop_rows") == (1, 0, 1, 0)
+    assert figures(rows, "reject_request") == (4, 1, 1, 1), "one row refuses them all"
+
+
+def test_rows_that_ask_to_be_dropped_are_dropped_whatever_else_is_said() -> None:
+    assert figures(batch(1, "", "drop"), "reject_request") == (1, 0, 1, 0)
+    assert figures(batch(1, "drop", "reject"), "reject_request") == (2, 1, 2, 1)
+
+
+def test_a_batch_without_a_row_left_is_refused() -> None:
+    assert figures(batch(1, "reject", "drop"), "drop_rows") == (2, 1, 2, 1)
+    assert figures(batch(1, "reject"), "fallback") == (1, 1, 1, 1), "a single row has no others to be answered with"
+
+
+def test_rows_that_fall_back_are_not_refused() -> None:
+    assert figures(batch(1, "reject", "drop", ""), "fallback") == (1, 0, 1, 0)
+    both = row(1, "age.min", "income.min", row=0, of=2, would="rejected")
+    both.violations = [RowViolation("age.min", "age", "drop"), RowViolation("income.min", "income", "fallback")]
+    report = gather(
+        [both, row(1, row=1, of=2, would="rejected", total=2)], ("code",), owner_of=owner_of, as_enforced=True
+    )
+    assert report.refused_rows == 0, "falling back is heavier than dropping"
+
+
+def test_rows_that_a_condition_left_out_do_not_make_a_batch_refused() -> None:
+    assert figures(batch(1, "", "reject", "")[1:2], "drop_rows") == (1, 0, 1, 0)
+
+
+def test_as_recorded_a_batch_that_lost_a_row_was_answered() -> None:
+    lost = batch(1, "", "reject", "", status=200)
+    lost[1].verdict, enforced = "rejected", lost[1].violations
+    lost[1].violations = [RowViolation("age.min", "age", "reject", enforced=False)]
+    assert figures(lost, "drop_rows", as_enforced=False) == (1, 0, 0, 0), "not enforced: something else refused it"
+    lost[1].violations = enforced
+    assert figures(lost, "drop_rows", as_enforced=False) == (1, 0, 1, 0)
+    refused = batch(2, "", "reject", "", status=422, verdict="rejected")
+    assert figures(refused, "reject_request", as_enforced=False)[:2] == (3, 1)
+
+
+def test_a_body_that_nobody_could_read_would_be_refused() -> None:
+    report = gather([row(1, would="rejected", reason="malformed")], ("code",), owner_of=owner_of, as_enforced=True)
+    assert (report.refused, report.refused_rows, report.groups) == (1, 1, ())
+
+
+def test_an_answer_that_was_not_looked_at_refuses_nobody() -> None:
+    rows = [row(1, "age.min", applied="reject", reason="stream", of=2), row(1, row=1, of=2, would="rejected", total=1)]
+    assert figures(rows, "drop_rows") == (1, 0, 1, 0)
+
+
+def judged_beside(call: int, active: str, candidate: str, *codes: str, **more: Any) -> Prediction:
+    found = [RowViolation(code, code.split(".")[0], more.pop("applied", "reject")) for code in codes]
+    return row(call, candidate=CandidateVerdict(candidate, active, found), **more)
+
+
+def test_rows_are_counted_by_what_both_contracts_would_do() -> None:
+    rows = [
+        *[judged_beside(call, "ok", "ok", weight=10.0) for call in range(2)],
+        judged_beside(3, "ok", "rejected", "age.max"), judged_beside(4, "rejected", "ok"), row(5),
+    ]  # fmt: skip
+    report = gather(rows, ("feature",), owner_of=owner_of)
+    assert report.beside == {("ok", "ok"): 20.0, ("ok", "rejected"): 1.0, ("rejected", "ok"): 1.0}
+    assert as_json(report)["candidate"] == [
+        {"active": "ok", "candidate": "ok", "rows": 20.0},
+        {"active": "ok", "candidate": "rejected", "rows": 1.0},
+        {"active": "rejected", "candidate": "ok", "rows": 1.0},
+    ]
+    text = as_text(report)
+    assert "9.09% of the rows differ" in text
+    assert "candidate" not in as_text(gather([row(5)], ("feature",), owner_of=owner_of))
+
+
+def test_what_the_candidate_finds_can_be_grouped() -> None:
+    rows = [
+        judged_beside(1, "ok", "rejected", "age.max", of=2),
+        judged_beside(1, "ok", "ok", row=1, of=2),
+        judged_beside(2, "ok", "observed", "income.max", applied="warn"),
+        row(3, "age.min"),
+    ]
+    how: Any = {"owner_of": owner_of, "candidate": True}
+    whole = gather(rows, ("feature",), **how)
+    assert {group.by["feature"]: (group.rows, group.refused_rows, group.refused) for group in whole.groups} == {
+        "age": (1, 1, 1), "income": (1, 0, 0),
+    }  # fmt: skip
+    assert (whole.rows, whole.requests, whole.refused, whole.refused_rows) == (3, 2, 1, 2)
+    assert "1 requests would be refused under the candidate (2 rows)" in as_text(whole)
+    parts = gather(rows, ("feature",), bad_rows_of=lambda digest: "drop_rows", **how)
+    assert (parts.refused, parts.refused_rows) == (0, 1)
+    assert as_json(parts)["as"] == "candidate"
+    assert "under a policy with a candidate" in as_text(gather([row(3)], ("feature",), **how))
