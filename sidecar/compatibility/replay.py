@@ -259,7 +259,7 @@ def _judged(verdict: Verdict, mode: Mode, side: str) -> _Judged:
         if violation.enforced and violation.applied in _REFUSING:
             refuses |= {code, name} | ({"unknown"} if code.startswith("unknown.") else set())
     codes = frozenset((violation.code, violation.applied) for violation in verdict.violations)
-    return _Judged(word, verdict.outcome is Outcome.REJECTED, codes, touches, frozenset(refuses))
+    return _Judged(word, verdict.refused, codes, touches, frozenset(refuses))
 
 
 def _blind(contract: _Contract, hidden: frozenset[str]) -> frozenset[str]:

@@ -56,6 +56,15 @@ def test_rows_of_one_call_are_one_call() -> None:
     assert (moved.rows, moved.calls, moved.examples) == (3, 1, ["p1", "p1#1", "p1#2"])
 
 
+def test_a_row_that_is_dropped_from_its_batch_is_refused_to_its_caller() -> None:
+    model = {"protocol": "tfserving"}
+    old = {"features": {"age": {**AGE, "on_violation": "warn"}}}
+    dropped = {"features": {"age": {**AGE, "on_violation": "drop"}}}
+    found = Replay(policy(old, model=model), policy(dropped, model=model))
+    found.add(row(age=130))
+    assert (found.changed, found.refused) == (1, 1)
+
+
 def test_what_observes_would_be_rejected_and_is_rejected_once_it_enforces() -> None:
     old = {"features": {"age": AGE}, "mode": "observe"}
     assert [*replay(old, {**old, "features": {"age": {**AGE, "max": 9}}}, row(age=50)).transitions] == [
