@@ -18,13 +18,12 @@ from .contract.slices import Slices
 from .edits import Span, splice
 from .errors import WireError, WireFault
 from .problem import Disclosure
-from .rows import Value
+from .rows import Value, header_of
 from .verdict import ACCEPTED, Outcome, Verdict
 from .wire import Acceptor, Codec, HeaderLookup, ReplyAcceptor, Route, RouteKind, Sieve, recognise
 from .wire.paths import plain_path
 
 GUARD_ERROR: Final = "guard_error"
-_HEADER: Final = "header:"
 _ANY_NUMBER: Final = 1 << 62
 _SHORT_DIGEST: Final = len("b2:") + 12
 MAX_DECODED_BYTES: Final = 16 * 1024 * 1024
@@ -109,9 +108,7 @@ class Guard:
         self.checks_reply = bool(contract.predictions)
         self.reads_bodies = identity.protocol != "opaque"
         self.feature_headers = {
-            name: source[len(_HEADER) :].strip().lower()
-            for name, source in contract.features.items()
-            if source.lower().startswith(_HEADER)
+            name: header for name, source in contract.features.items() if (header := header_of(source)) is not None
         }
         self.stripped_headers = frozenset(
             name.lower().replace("_", "-").encode("latin-1") for name in contract.stripped_headers

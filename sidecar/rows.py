@@ -22,6 +22,18 @@ MISSING: Final = Missing.MISSING
 # None, bool, int, float (NaN, infinities only where a protocol has them), str, bytes, a (nested) list, dict, MISSING
 Value: TypeAlias = Any
 
+_HEADER: Final = "header:"
+
+
+def header_of(source: str) -> str | None:
+    """The lower-case name of the header that a feature's `from:` names; None where it names a place in the body."""
+    return source[len(_HEADER) :].strip().lower() if source[: len(_HEADER)].lower() == _HEADER else None
+
+
+def same_value(one: Value, other: Value) -> bool:
+    """Whether two cells are the same to the model: 1 is not 1.0, and NaN is NaN."""
+    return one is other or (type(one) is type(other) and bool(one == other)) or (one != one and other != other)
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:

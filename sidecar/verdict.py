@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from .rows import Change
 
@@ -35,6 +36,15 @@ class Outcome(StrEnum):
     FALLBACK = "fallback"
     UNCHECKED = "unchecked"  # could not be looked at; never silently fine
     REJECTED = "rejected"
+
+
+# Where several outcomes meet, the one of the highest rank tells of them all.
+RANK: Final[dict[Outcome, int]] = {
+    outcome: rank
+    for rank, outcome in enumerate(
+        (Outcome.OK, Outcome.OBSERVED, Outcome.REPAIRED, Outcome.UNCHECKED, Outcome.FALLBACK, Outcome.REJECTED)
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)

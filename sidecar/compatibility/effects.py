@@ -9,7 +9,7 @@ from typing import Final
 
 from ..contract.cell import BOUNDS, Cell
 from ..contract.sections import Checks, Feature, Mode, ReplaceWith, Rule
-from ..rows import MISSING, Value
+from ..rows import MISSING, Value, same_value
 from ..verdict import Action
 from . import change
 from .change import Verdicts
@@ -154,9 +154,5 @@ def met(cell: Cell | None, value: Value, now_seconds: float = 0.0) -> Met:
 def shift_met(before: Met, after: Met) -> Verdicts | None:
     """The verdicts on one value; None where nothing is different for it."""
     if before.effect is after.effect:
-        return None if _same(before.value, after.value) else change.SEMANTIC
+        return None if same_value(before.value, after.value) else change.SEMANTIC
     return shift(before.effect, after.effect)
-
-
-def _same(one: Value, other: Value) -> bool:
-    return one is other or (type(one) is type(other) and bool(one == other)) or (one != one and other != other)

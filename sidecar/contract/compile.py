@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from ..rows import MISSING, TypedFeature, Value
+from ..rows import MISSING, TypedFeature, Value, header_of
 from ..verdict import Action
-from ..yamldoc import Finding
+from ..yamldoc import Finding, nearest
 from . import lint
 from .build import Built, build, literal
 from .cell import REPAIRS, Cell, Screen, everything, screen_for
@@ -32,7 +31,6 @@ _ACTIONS: Final[dict[str, Action]] = {
     "ignore": Action.IGNORE,
 }
 _BAD_ROWS: Final = {"reject_request": Action.REJECT, "drop_rows": Action.DROP, "fallback": Action.FALLBACK}
-_HEADER: Final = "header:"
 
 
 def compile_contract(section: ContractSection) -> tuple[Compiled | None, list[Finding]]:
@@ -129,9 +127,9 @@ def _proof(types: Mapping[str, TypedFeature | None]) -> Mapping[str, TypedFeatur
 
 def _stripped(section: ContractSection) -> tuple[str, ...]:
     return tuple(
-        feature.from_[len(_HEADER) :].strip().lower()
+        header
         for feature in section.features.values()
-        if feature.role == "slice_only" and feature.from_.startswith(_HEADER)
+        if feature.role == "slice_only" and (header := header_of(feature.from_)) is not None
     )
 
 
@@ -158,10 +156,10 @@ def _fallback(section: ContractSection, report: Report) -> dict[str, Value] | No
     values: dict[str, Value] = {}
     for name, plain in given.items():
         prediction = section.prediction.get(name)
-        near = difflib.get_close_matches(name, section.prediction, n=1)
-        if prediction is None and near and near[0] not in given:
+        near = nearest(name, section.prediction)
+        if prediction is None and near and near not in given:
             place.at("values", name).error(
-                "unknown-prediction", f"there is no prediction `{name}`; did you mean `{near[0]}`?"
+                "unknown-prediction", f"there is no prediction `{name}`; did you mean `{near}`?"
             )
             continue
         # Exempt from the prediction's checks (a fallback may well be a value the model must not give), not of its type.
@@ -179,8 +177,9 @@ def _fallback(section: ContractSection, report: Report) -> dict[str, Value] | No
 def _feature_cell(
     name: str, feature: Feature, built: Built, report: Report, fallback: Mapping[str, Value] | None
 ) -> Cell:
-    from_header = feature.from_.startswith(_HEADER)
-    if from_header and not feature.from_[len(_HEADER) :].strip():
+    header = header_of(feature.from_)
+    from_header = header is not None
+    if header == "":
         report.at("from").error("bad-source", "header: needs a name", "write header:x-region")
     if from_header and (built.kind.shape or built.kind.scalar in (Scalar.JSON, Scalar.BYTES)):
         report.at("type").error("check-does-not-fit", "a header cannot hold a vector, bytes or JSON")
@@ -240,7 +239,7 @@ def _cell(
     if action is Action.SET_NULL and not keys.nullable:
         place.error("null-not-allowed", "set_null would set what the value may not be", "add nullable: true")
     if action is Action.CLAMP:
-        _clampable(keys, built, place)
+        _clampable(built, place)
     checks, sentinels = built.checks, built.sentinels
     texts = [value for value in built.allowed or () if value.__class__ is str]
     only_texts = built.allowed is not None and len(texts) == len(built.allowed)
@@ -263,7 +262,7 @@ def _cell(
         high=built.high,
         fixed=fixed,
         slice_only=slice_only,
-        from_header=feature is not None and feature.from_.startswith(_HEADER),
+        from_header=feature is not None and header_of(feature.from_) is not None,
         deprecated=deprecated,
         screen=screen,
         unique=feature is not None and feature.unique,
@@ -280,7 +279,7 @@ _ABSENCE: Final = {
 }
 
 
-def _clampable(keys: Checks, built: Built, place: Report) -> None:
+def _clampable(built: Built, place: Report) -> None:
     if built.kind.scalar not in NUMERIC or built.kind.shape:
         place.error("clamp-does-not-fit", "clamp works on int and float", "use {replace: VALUE}, reject or warn")
         return

@@ -30,7 +30,7 @@ from ..expression import (
     implication,
 )
 from ..expression.ranges import possible
-from ..rows import Rows, RowTest
+from ..rows import Rows, RowTest, header_of
 from ..verdict import Action
 from .build import Built, build
 from .judge import Judgement
@@ -40,7 +40,6 @@ from .sections import ContractSection, Feature, Mode, Owner, Rule
 
 PREFIX: Final = "rule."
 _ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-_HEADER: Final = "header:"
 _BASE: Final[dict[Scalar, Type]] = {
     Scalar.INT: NUMBER,
     Scalar.FLOAT: NUMBER,
@@ -157,7 +156,7 @@ def compile_rules(
             continue
         if not expression.constant:
             _say_decided(expression, names, place)
-        in_body = tuple(name for name in expression.names if not features[name].from_.startswith(_HEADER))
+        in_body = tuple(name for name in expression.names if header_of(features[name].from_) is None)
         sentence = rule.description or _sentence(rule)
         enforced = rule.mode is not Mode.OBSERVE
         action = actions[rule.on_violation]

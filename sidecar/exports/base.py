@@ -10,6 +10,7 @@ from ..contract.build import Built, build
 from ..contract.report import Report
 from ..contract.sections import Checks, Feature
 from ..policy import Policy
+from ..rows import header_of
 
 Draft: TypeAlias = Literal["2020-12", "draft-07"]
 
@@ -68,4 +69,4 @@ def values_of(members: dict[str, Any]) -> Iterator[Value]:
 
 def in_body(keys: Checks) -> bool:
     """Whether a value comes in the body, so that a schema of rows can speak of it."""
-    return not (isinstance(keys, Feature) and keys.from_.lower().startswith("header:"))
+    return not (isinstance(keys, Feature) and header_of(keys.from_) is not None)

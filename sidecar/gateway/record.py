@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..exchange import ListedViolation, Open
 from ..problem import Problem
 from ..telemetry.http import redacted
-from ..verdict import ACCEPTED, Action, Outcome, Verdict, Violation
+from ..verdict import ACCEPTED, RANK, Action, Outcome, Verdict, Violation
 from .head import folded
 
 if TYPE_CHECKING:
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 _UNSAFE: Final = re.compile(r"[^\x21-\x7e]")
 _DROPPING: Final = frozenset({Action.REJECT, Action.DROP})
 _DIGESTS: Final = frozenset({b"content-digest", b"content-md5", b"digest", b"repr-digest"})
-_RANK: Final = {
-    outcome: rank
-    for rank, outcome in enumerate(
-        (Outcome.OK, Outcome.OBSERVED, Outcome.REPAIRED, Outcome.UNCHECKED, Outcome.FALLBACK, Outcome.REJECTED)
-    )
-}
 
 
 def header_text(text: str, limit: int = 256) -> str:
@@ -132,8 +126,8 @@ def both(request: Verdict, reply: Verdict) -> Verdict:
     if reply is ACCEPTED:
         return request
     dropped = () if request.refused or reply.refused else (*request.dropped_rows, *reply.dropped_rows)
-    graver = reply if _RANK[reply.outcome] >= _RANK[request.outcome] else request
-    would = reply.would if _RANK[reply.would] >= _RANK[request.would] else request.would
+    graver = reply if RANK[reply.outcome] >= RANK[request.outcome] else request
+    would = reply.would if RANK[reply.would] >= RANK[request.would] else request.would
     return replace(
         graver,
         would=would,

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ..contract.kinds import Scalar, parse_kind
 from ..contract.sections import Checks
+from ..rows import header_of
 from ..yamldoc import Finding
 from .sections import Policy
 
@@ -109,7 +110,7 @@ def _inputs(policy: Policy, inputs: Sequence[Tensor]) -> Iterator[Finding]:
     for name, feature in policy.contract.features.items():
         path = ("contract", "features", name)
         source = feature.from_
-        if source.startswith(("header:", "/")):
+        if source.startswith("/") or header_of(source) is not None:
             continue
         tensor_name = in_matrix.get(name) or source.partition("[")[0] or name
         used.add(tensor_name)

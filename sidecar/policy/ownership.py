@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..contract.rules import PREFIX
 from .sections import Policy
-
-_RULE = "rule."
 
 
 class Responsible(NamedTuple):
@@ -23,7 +22,7 @@ class Responsible(NamedTuple):
 def responsible_by_name(policy: Policy) -> dict[str, Responsible]:
     """`responsible_for` of every feature, prediction and `rule.ID`; "" for what the policy does not name."""
     contract = policy.contract
-    rules = (f"{_RULE}{rule.id}" for rule in contract.rules)
+    rules = (f"{PREFIX}{rule.id}" for rule in contract.rules)
     found = {name: responsible_for(policy, name, "") for name in (*contract.prediction, *contract.features)}
     return {"": responsible_for(policy, "", ""), **found, **{code: responsible_for(policy, "", code) for code in rules}}
 
@@ -32,7 +31,7 @@ def contacts_of(policy: Policy) -> dict[str, str]:
     """Whom callers ask, where it is not the policy's owner: by feature, by prediction, by `rule.ID`."""
     contract = policy.contract
     owners = {name: checks.owner for name, checks in (*contract.prediction.items(), *contract.features.items())}
-    owners |= {f"{_RULE}{rule.id}": rule.owner for rule in contract.rules}
+    owners |= {f"{PREFIX}{rule.id}": rule.owner for rule in contract.rules}
     return {name: owner.contact for name, owner in owners.items() if owner is not None and owner.contact}
 
 
@@ -49,7 +48,7 @@ def responsible_for(policy: Policy | None, name: str, code: str) -> Responsible:
     if feature is not None:
         source = feature.source
     for rule in contract.rules:
-        if code == f"{_RULE}{rule.id}":
+        if code == f"{PREFIX}{rule.id}":
             owner, description = rule.owner, rule.description
     owner = owner or policy.owner
     team, contact = (owner.team, owner.contact) if owner is not None else ("", "")

@@ -9,7 +9,7 @@ from ..contract.cell import Cell
 from ..contract.kinds import Scalar
 from ..errors import WireError
 from ..guard import Guard
-from ..rows import Value
+from ..rows import Value, header_of
 
 _EXACT: Final = 2**53
 
@@ -53,13 +53,14 @@ def _headers(guard: Guard, rows: Sequence[Mapping[str, Value]]) -> dict[str, str
     """Features that come from headers are told there; one request has one of each."""
     headers: dict[str, str] = {}
     for name, source in guard.contract.features.items():
-        if not source.lower().startswith("header:"):
+        header = header_of(source)
+        if header is None:
             continue
         values = {_spelled(row[name]) for row in rows if name in row}
         if len(values) > 1:
             raise CaseError(f"`{name}` is a header: one request cannot say {' and '.join(sorted(values))}")
         if values:
-            headers[source.partition(":")[2].strip().lower()] = values.pop()
+            headers[header] = values.pop()
     return headers
 
 

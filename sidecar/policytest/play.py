@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from ..contract import Mode
 from ..errors import WireError
@@ -12,18 +12,11 @@ from ..gateway import respond
 from ..guard import Guard, Judged
 from ..problem import Problem
 from ..rows import MISSING, Rows, Value
-from ..verdict import ACCEPTED, Outcome, Verdict
+from ..verdict import ACCEPTED, RANK, Outcome, Verdict
 
 # (body sent, rows sent) → the model's answer.
 Answer: TypeAlias = Callable[[bytes, int], bytes]
 Row: TypeAlias = Mapping[str, Value]
-
-_RANK: Final = {
-    outcome: rank
-    for rank, outcome in enumerate(
-        (Outcome.OK, Outcome.OBSERVED, Outcome.REPAIRED, Outcome.UNCHECKED, Outcome.FALLBACK, Outcome.REJECTED)
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +125,8 @@ def both(request: Verdict, reply: Verdict, kept: Sequence[int]) -> Verdict:
     if reply is ACCEPTED:
         return request
     place = dict(enumerate(kept))
-    graver = reply if _RANK[reply.outcome] >= _RANK[request.outcome] else request
-    would = reply.would if _RANK[reply.would] >= _RANK[request.would] else request.would
+    graver = reply if RANK[reply.outcome] >= RANK[request.outcome] else request
+    would = reply.would if RANK[reply.would] >= RANK[request.would] else request.would
     return replace(
         graver,
         would=would,

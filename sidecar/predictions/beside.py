@@ -13,16 +13,10 @@ from ..contract.rowwise import Broken, RowVerdict
 from ..errors import WireError
 from ..exchange import Exchange
 from ..guard import Guard, decode_body
-from ..verdict import Outcome
+from ..rows import header_of
+from ..verdict import RANK, Outcome
 from ..wire import Codec
 
-_RANK: Final = {
-    outcome: rank
-    for rank, outcome in enumerate(
-        (Outcome.OK, Outcome.OBSERVED, Outcome.REPAIRED, Outcome.UNCHECKED, Outcome.FALLBACK, Outcome.REJECTED)
-    )
-}
-_HEADER: Final = "header:"
 _UNREAD: Final = RowVerdict(Outcome.UNCHECKED)
 _NOT_ASKED: Final = frozenset({Outcome.REJECTED, Outcome.FALLBACK})  # a model's answer says nothing about these
 
@@ -83,7 +77,7 @@ def _judged(
     unseen = frozenset(
         name
         for name, source in contract.features.items()
-        if source.lower().startswith(_HEADER) and source[len(_HEADER) :].strip().lower() not in headers
+        if (header := header_of(source)) is not None and header not in headers
     )
     verdicts = contract.by_row(rows, now_seconds=now_seconds, unseen=unseen)
     if not answer or not contract.answers:
@@ -103,5 +97,5 @@ def _both(request: RowVerdict, answer: RowVerdict) -> RowVerdict:
     if request.outcome in _NOT_ASKED:
         return request
     broken: tuple[Broken, ...] = request.broken + answer.broken
-    graver = answer.outcome if _RANK[answer.outcome] > _RANK[request.outcome] else request.outcome
+    graver = answer.outcome if RANK[answer.outcome] > RANK[request.outcome] else request.outcome
     return RowVerdict(graver, broken)

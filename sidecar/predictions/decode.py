@@ -11,7 +11,7 @@ from ..errors import WireError
 from ..exchange import Close, Exchange, ListedViolation
 from ..guard import Guard, decode_body
 from ..journal import Read
-from ..rows import MISSING, Rows, Value
+from ..rows import MISSING, Rows, Value, same_value
 from ..verdict import Outcome
 from .beside import opinions
 from .row import CandidateVerdict, Latency, ModelRef, PolicyRef, Prediction, RowViolation, Story
@@ -154,7 +154,7 @@ def _edited(
         differing = {
             name: old.get(name, MISSING)
             for name in {**old, **new}
-            if not _same(old.get(name, MISSING), new.get(name, MISSING))
+            if not same_value(old.get(name, MISSING), new.get(name, MISSING))
         }
         features[row] = new
         if differing:
@@ -217,7 +217,7 @@ def _answered(exchange: Exchange, guard: Guard, answer: bytes, told: _Told) -> N
 
 
 def _alike(old: Mapping[str, Value], new: Mapping[str, Value]) -> bool:
-    return old.keys() == new.keys() and all(_same(value, new[name]) for name, value in old.items())
+    return old.keys() == new.keys() and all(same_value(value, new[name]) for name, value in old.items())
 
 
 def _read_reply(guard: Guard, body: bytes, null_rows: Collection[int] = ()) -> Rows:
@@ -245,10 +245,6 @@ def _by_row(rows: Rows, left_out: frozenset[str] = frozenset()) -> list[Mapping[
         {name: value for name, value in zip(names, values, strict=True) if value is not MISSING}
         for values in (zip(*columns, strict=True) if columns else [()] * rows.count)
     ]
-
-
-def _same(old: Value, new: Value) -> bool:
-    return old is new or (type(old) is type(new) and bool(old == new)) or (old != old and new != new)
 
 
 def _row(exchange: Exchange, read: Read, guard: Guard | None, told: _Told, index: int, key: bytes) -> Prediction:

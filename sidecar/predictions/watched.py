@@ -15,11 +15,10 @@ from ..errors import WireError
 from ..exchange import Edit, Exchange
 from ..guard import Guard, decode_body
 from ..profiles import Counts, Limits
-from ..rows import MISSING, Rows, Value
+from ..rows import MISSING, Rows, Value, header_of, same_value
 
 _PREDICTION: Final = "prediction."
 _VALUES: Final = "values"
-_HEADER: Final = "header:"
 
 
 class Counted(NamedTuple):
@@ -69,7 +68,7 @@ def counted(exchange: Exchange, payloads: Sequence[bytes], guard: Guard, limits:
 
 
 def _unkept(guard: Guard, name: str, headers: Mapping[str, str]) -> bool:
-    return guard.contract.features[name][len(_HEADER) :].strip().lower() not in headers
+    return header_of(guard.contract.features[name]) not in headers
 
 
 def _absent(cell: Cell, column: Sequence[Value], now_seconds: float, limit: Limits) -> tuple[set[int], int]:
@@ -106,7 +105,7 @@ def _changed(before: Sequence[Value], after: Sequence[Value], sent: Sequence[int
     """How many rows that were sent differ. All rows are there in an edited body that left none out."""
     if len(after) == len(before):
         sent = range(len(before))
-    return sum(not _same(before[row], value) for row, value in zip(sent, after, strict=False))
+    return sum(not same_value(before[row], value) for row, value in zip(sent, after, strict=False))
 
 
 def _of_answer(
@@ -134,7 +133,7 @@ def _of_answer(
         answered, delivered = before.columns[name], after.columns[name]
         whole = after.count == count
         repaired = sum(
-            row not in ours and not _same(answered[position], delivered[row if whole else position])
+            row not in ours and not same_value(answered[position], delivered[row if whole else position])
             for position, row in enumerate(sent)
         )
         yield Counted(output, Counts(before.count, repaired=repaired))
@@ -142,7 +141,3 @@ def _of_answer(
 
 def _edited(body: bytes, edits: Sequence[Edit]) -> bytes:
     return splice(body, [Span(edit.start, edit.end, edit.data) for edit in edits])
-
-
-def _same(old: Value, new: Value) -> bool:
-    return old is new or (type(old) is type(new) and bool(old == new)) or (old != old and new != new)

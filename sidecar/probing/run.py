@@ -10,7 +10,7 @@ from typing import Final
 
 from ..contract.sections import ContractSection
 from ..guard import Guard
-from ..rows import Value
+from ..rows import Value, header_of
 from ..verdict import Outcome
 from .answers import Ask, Read, Reply, read, same
 from .cases import About, Case, Row, inside, outside, pairwise, usual_row
@@ -20,7 +20,6 @@ from .shrink import shrink
 
 _TRIES: Final = 500  # rows drawn to find one that every rule allows
 _MOST_SHRUNK: Final = 20
-_HEADER: Final = "header:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,11 +305,10 @@ def headers_of(guard: Guard, row: Row) -> dict[str, str]:
     """Lower-case header name → text, for the features of a row that come from headers."""
     found: dict[str, str] = {}
     for name, source in guard.contract.features.items():
-        if source.lower().startswith(_HEADER) and row.get(name) is not None:
-            value: Value = row[name]
-            found[source[len(_HEADER) :].strip().lower()] = (
-                str(value).lower() if isinstance(value, bool) else str(value)
-            )
+        header = header_of(source)
+        value: Value = row.get(name)
+        if header is not None and value is not None:
+            found[header] = str(value).lower() if isinstance(value, bool) else str(value)
     return found
 
 

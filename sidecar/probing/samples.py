@@ -14,7 +14,7 @@ from ..contract.kinds import Kind, Scalar
 from ..contract.report import Report
 from ..contract.sections import ContractSection, Feature
 from ..errors import SidecarError
-from ..rows import Value
+from ..rows import Value, header_of
 from .patterns import matching
 
 LONGEST: Final = 10_000  # characters or items of a made value
@@ -78,7 +78,7 @@ def _samples(name: str, feature: Feature, built: Built, example: Mapping[str, Va
         outside=tuple(outside),
         required=feature.required and feature.lifecycle == "active",
         nullable=feature.nullable,
-        from_header=feature.from_.lower().startswith("header:"),
+        from_header=header_of(feature.from_) is not None,
     )
 
 

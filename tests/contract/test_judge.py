@@ -136,6 +136,12 @@ def test_slices_are_taken_out_in_every_mode(mode: str) -> None:
     assert verdict.outcome is Outcome.OK if mode == "off" else Outcome.OBSERVED
 
 
+def test_a_header_is_taken_out_however_the_policy_spells_its_place() -> None:
+    contract = compiled(SLICED.format(mode="enforce").replace("header:X", "Header: X"))
+    assert contract.stripped_headers == ("x-channel",)
+    assert [cell.name for cell in contract.cells if cell.from_header] == ["channel"]
+
+
 def test_a_bad_slice_never_blocks_a_request() -> None:
     contract = compiled(SLICED.format(mode="enforce"))
     verdict = judge(contract, rows(age=[1], region=["?"], channel=[MISSING]))
