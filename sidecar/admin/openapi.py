@@ -28,7 +28,7 @@ def document(version: str) -> dict[str, Any]:
             "/openapi.json": {"get": _operation("This document.")},
             "/api/status": {"get": _operation("Workers, journal, disk, observers and their lag.")},
             "/api/policies": {"get": _operation("The policies in force, by digest.")},
-            "/api/contract": {"get": _operation("Verdicts, violations by feature and code, and the alerts that are on.")},
+            "/api/contract": {"get": _operation("Verdicts, violations by feature and code, alerts that are on.")},
             "/api/shadow": {"get": _operation("Agreement of each candidate with the primary.")},
             "/api/predictions": {"get": _operation("Prediction rows, newest first.", query=PREDICTION_PARAMETERS)},
             "/api/predictions/{id}": {

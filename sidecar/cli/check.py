@@ -95,8 +95,7 @@ def as_text(loaded: Loaded) -> str:
     """One finding a line, its hint and where it is documented below, a summary at the end."""
     lines = []
     for finding in loaded.findings:
-        place = f"{finding.file}:{finding.line}:{finding.column}" if finding.line else finding.file
-        lines.append(f"{place}: {finding.severity}[{finding.code}]: {finding.message}")
+        lines.append(f"{finding.place}: {finding.severity}[{finding.code}]: {finding.message}")
         if finding.hint:
             lines.append(f"    hint: {finding.hint}")
         lines.append(f"    see: {see(finding)}")

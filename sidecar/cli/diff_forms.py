@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
-from xml.sax.saxutils import escape, quoteattr
 
 from ..compatibility import Bump, Change, Comparison, Compatibility, Model, Outcome
 from ..compatibility.replay import Replay, Transition
+from ..junit import HEAD, attribute, content
 
 
 class Told(NamedTuple):
@@ -315,14 +315,14 @@ def _markdown_replay(replay: Replay) -> Iterator[str]:
 def as_junit(found: Sequence[Told]) -> str:
     """One suite a policy, one case a change: a break that the version does not tell of is a failure, what needs
     evidence is skipped."""
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<testsuites name="sidecar diff">']
+    lines = [HEAD, '<testsuites name="sidecar diff">']
     for told in found:
         one = told.comparison
         cases = [line for each in one.changes or (None,) for line in _case(one, each)]
         failures, skipped = (sum(f"<{tag} " in line for line in cases) for tag in ("failure", "skipped"))
         suite = f"{one.policy} {one.old_version} to {one.new_version}"
         lines.append(
-            f'  <testsuite name={quoteattr(_xml(suite))} tests="{max(len(one.changes), 1)}" failures="{failures}" '
+            f'  <testsuite name={attribute(suite)} tests="{max(len(one.changes), 1)}" failures="{failures}" '
             f'skipped="{skipped}" errors="0">'
         )
         lines += [*cases, "  </testsuite>"]
@@ -331,24 +331,19 @@ def as_junit(found: Sequence[Told]) -> str:
 
 def _case(one: Comparison, each: Change | None) -> Iterator[str]:
     if each is None:
-        yield f'    <testcase classname={quoteattr(one.policy)} name="no change"/>'
+        yield f'    <testcase classname={attribute(one.policy)} name="no change"/>'
         return
     name = f"{each.path} ({each.direction})" if each.direction == "forward" else each.path
-    head = f"    <testcase classname={quoteattr(_xml(one.policy))} name={quoteattr(_xml(name))}"
-    message = quoteattr(_xml(f"{each.verdicts.caller}: {_shown(each.old)} -> {_shown(each.new)}"))
+    head = f"    <testcase classname={attribute(one.policy)} name={attribute(name)}"
+    message = attribute(f"{each.verdicts.caller}: {_shown(each.old)} -> {_shown(each.new)}")
     told = one.actual == Bump.MAJOR.value
     if each.breaks and not told:
         yield f"{head}>"
-        yield f'      <failure type="breaking" message={message}>{escape(_xml(each.why))}</failure>'
+        yield f'      <failure type="breaking" message={message}>{content(each.why)}</failure>'
         yield "    </testcase>"
     elif each.unsettled:
         yield f"{head}>"
-        yield f"      <skipped message={quoteattr(_xml(f'needs evidence: {each.why}'))}/>"
+        yield f"      <skipped message={attribute(f'needs evidence: {each.why}')}/>"
         yield "    </testcase>"
     else:
         yield f"{head}/>"
-
-
-def _xml(text: str) -> str:
-    """Without the signs that XML 1.0 has no place for (section 2.2)."""
-    return "".join(sign if sign >= " " or sign in "\t\n" else "\ufffd" for sign in text if sign not in "\ufffe\uffff")

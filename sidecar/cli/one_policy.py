@@ -35,8 +35,7 @@ def policy_and_guard(where: str, *, config: Path | None = None, environment: str
     policy, findings = one_policy(Path(path), name, config=config, environment=environment)
     if policy is None:
         for finding in findings:
-            place = f"{finding.file}:{finding.line}:{finding.column}" if finding.line else finding.file or str(path)
-            print(f"{place}: error[{finding.code}]: {finding.message}", file=sys.stderr)
+            print(f"{finding.place or path}: error[{finding.code}]: {finding.message}", file=sys.stderr)
             if finding.hint:
                 print(f"    hint: {finding.hint}", file=sys.stderr)
         raise PolicyError(f"{where} cannot be used; `sidecar check {path}` says why")

@@ -17,12 +17,13 @@ import httpx
 from ..contract import Mode
 from ..errors import RuntimeSetupError
 from ..guard import Guard
-from ..policy import Policy, load
+from ..policy import Policy
 from ..probing import Plan, Probed, Reply, Severity, probe
 from ..probing.cases import Row
 from ..probing.findings import MEANING
 from ..probing.run import headers_of
 from ..runtime.compile import compile_guard
+from .one_policy import policy_and_guard
 from .output import add_output, put
 from .record_lines import escaped
 
@@ -51,7 +52,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("url", metavar="URL", help="the model server, or the whole URL of its inference route")
-    parser.add_argument("--policy", required=True, type=Path, metavar="FILE", help="a file with one policy")
+    parser.add_argument("--policy", required=True, metavar="FILE", help="a policy file; FILE#NAME where it has several")
     parser.add_argument("--row", metavar="ROW", help="a good row: JSON, or a file with it; its values are preferred")
     parser.add_argument("--header", action="append", default=[], metavar="NAME:VALUE", help="sent with every request")
     parser.add_argument(
@@ -71,7 +72,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """The exit code; a `SidecarError` is 2."""
-    policy = _policy(args.policy)
+    policy, _ = policy_and_guard(args.policy)
     guard = _enforcing(policy)
     url, headers = inference_url(args.url, policy), _headers(args.header)
     plan = Plan(
@@ -145,15 +146,6 @@ def _retyped(body: bytes, datatypes: dict[str, str]) -> bytes:
         if stated is not None and stated != "BYTES" and tensor["datatype"] != "BYTES":
             tensor["datatype"] = stated
     return json.dumps(document).encode()
-
-
-def _policy(path: Path) -> Policy:
-    loaded = load([path])
-    if len(loaded.policies) != 1:
-        wrong = next((finding for finding in loaded.findings if finding.severity == "error"), None)
-        why = f"{wrong.file}:{wrong.line}:{wrong.column}: {wrong.message}" if wrong else "give a file with one policy"
-        raise RuntimeSetupError(f"{path}: {why}")
-    return loaded.policies[0]
 
 
 def _enforcing(policy: Policy) -> Guard:

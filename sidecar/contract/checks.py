@@ -60,15 +60,16 @@ def multiple_of(step: float, shown: str) -> Check:
 
 
 def one_of(allowed: Sequence[Value], members: Container[Value]) -> Check:
-    shown = ", ".join(str(value).lower() if value.__class__ is bool else str(value) for value in allowed[:20])
-    more = f" or {len(allowed) - 20} others" if len(allowed) > 20 else ""
-    return Check("values", f"must be one of {shown}{more}", lambda value, _: value in members)
+    return Check("values", f"must be one of {_listed(allowed)}", lambda value, _: value in members)
 
 
 def none_of(refused: Sequence[Value], members: Container[Value]) -> Check:
-    shown = ", ".join(str(value).lower() if value.__class__ is bool else str(value) for value in refused[:20])
-    more = f" or {len(refused) - 20} others" if len(refused) > 20 else ""
-    return Check("not_values", f"must not be {shown}{more}", lambda value, _: value not in members)
+    return Check("not_values", f"must not be {_listed(refused)}", lambda value, _: value not in members)
+
+
+def _listed(values: Sequence[Value]) -> str:
+    shown = ", ".join(str(value).lower() if value.__class__ is bool else str(value) for value in values[:20])
+    return shown + (f" or {len(values) - 20} others" if len(values) > 20 else "")
 
 
 def formatted(sentence: str, holds: Callable[[str], bool]) -> Check:

@@ -17,7 +17,7 @@ from .duplicates import SENTENCE, UNIQUE
 from .kinds import NUMERIC, Bad, Scalar
 from .literals import read
 from .report import Report
-from .rules import CompiledRule, FeatureNames, compile_rules, type_of
+from .rules import CompiledRule, FeatureNames, compile_rules
 from .sections import Checks, ContractSection, Feature, Mode, ModeByCaller, Prediction, ReplaceWith
 from .typed import ANYTHING, typed
 
@@ -65,13 +65,11 @@ def compile_contract(section: ContractSection) -> tuple[Compiled | None, list[Fi
     rules = _rules(section, names, report, fallback, (modes.default, *modes.callers.values()))
     answers: list[Cell] = []
     reply_types: dict[str, TypedFeature | None] = {}
-    outputs: dict[str, Built] = {}
     for name, prediction in section.prediction.items():
         place = report.at("prediction", name)
         built = build(prediction, place)
         if built is None:
             continue
-        outputs[name] = built
         cell = _cell(name, f"prediction.{name}.", prediction, built, place, fallback)
         answers.append(cell)
         reply_types[name] = typed(cell, built.allowed)
@@ -98,7 +96,6 @@ def compile_contract(section: ContractSection) -> tuple[Compiled | None, list[Fi
             reply_proof=_proof(reply_types),
             rules=rules,
             feature_names=names,
-            prediction_types={name: type_of(built) for name, built in outputs.items()},
             named_by_rules=frozenset(name for rule in rules for name in rule.expression.names),
         ),
         report.findings,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..expression import Declared, Type
+from ..expression import Declared
 from ..problem import Disclosure
 from ..rows import MISSING, Rows, RowTest, TypedFeature, Value
 from ..verdict import ACCEPTED, Action, Outcome, Verdict, Violation
@@ -44,7 +44,6 @@ class Compiled:
     rules: tuple[CompiledRule, ...] = ()
     named_by_rules: frozenset[str] = frozenset()
     feature_names: Declared = field(default_factory=lambda: Declared({}))  # what expressions may say of a row
-    prediction_types: Mapping[str, Type] = field(default_factory=dict)
 
     def mode(self, caller: str) -> Mode:
         """The mode in force for a caller by name."""

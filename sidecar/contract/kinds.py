@@ -36,7 +36,6 @@ class Scalar(StrEnum):
 SCALARS: Final = tuple(scalar.value for scalar in Scalar)
 VECTOR: Final = r"(?:int|float|bool|string|category) ?\[[0-9, ]*\]"  # what `parse_kind` takes beside them
 NUMERIC: Final = frozenset({Scalar.INT, Scalar.FLOAT})
-TEXTUAL: Final = frozenset({Scalar.STRING, Scalar.BYTES})
 
 _ARTICLES: Final[dict[Scalar, str]] = {
     Scalar.INT: "a whole number",

@@ -13,7 +13,7 @@ Arithmetic is that of doubles; comparisons are exact. Timestamps compare with RF
 
 from __future__ import annotations
 
-from .expression import COLUMNS_FROM_ROWS, Expression, compile_expression, implication
+from .expression import Expression, compile_expression, implication
 from .fault import ExpressionError, UnknownNameError
 from .functions import FUNCTIONS
 from .rowcode import RowFunction
@@ -36,7 +36,6 @@ from .types import (
 __all__ = [
     "ANY",
     "BYTES",
-    "COLUMNS_FROM_ROWS",
     "FUNCTIONS",
     "LIST",
     "NUMBER",

@@ -152,7 +152,7 @@ def _truth(node: Meaning, frame: Frame) -> Truth:
         case Compare() if node.by not in (Kind.ANY, Kind.MIXED):
             left, right = _operand(node.left, frame), _operand(node.right, frame)
             holds = _COMPARE[node.sign](left.values, right.values)
-            return _decided(holds, _both(left.known, right.known), frame.count)
+            return _decided(holds, _both(left.known, right.known))
         case Member() if node.by not in (Kind.ANY, Kind.MIXED):
             operand = _operand(node.operand, frame)
             members = node.truths or node.texts or node.numbers
@@ -160,15 +160,15 @@ def _truth(node: Meaning, frame: Frame) -> Truth:
                 holds = np.isin(operand.values, [_double(member) for member in members])
             else:
                 holds = np.array([value in members for value in operand.values], dtype=bool)
-            return _decided(~holds if node.negated else holds, operand.known, frame.count)
+            return _decided(~holds if node.negated else holds, operand.known)
         case Load() | Apply():
             operand = _operand(node, frame)
-            return _decided(operand.values, operand.known, frame.count)
+            return _decided(operand.values, operand.known)
         case _:
             raise NotColumns
 
 
-def _decided(holds: Any, known: Any, count: int) -> Truth:
+def _decided(holds: Any, known: Any) -> Truth:
     true = np.asarray(holds, dtype=bool)
     if known is None:
         return Truth(true, ~true)

@@ -25,14 +25,14 @@ def request_for(guard: Guard, data: bytes, headers: Mapping[str, str]) -> tuple[
     """The request that a file means: a whole body of the protocol as it is; a row, or a list of rows, as a body made of
     it. CaseError when no body can hold the row."""
     stated = {name.lower(): text for name, text in headers.items()}
-    rows = _flat(guard, data, stated)
+    rows = _flat(guard, data)
     if rows is None:
         return data, stated
     body, told = request_of(guard, rows)
     return body, {**told, **stated}
 
 
-def _flat(guard: Guard, data: bytes, headers: Mapping[str, str]) -> list[dict[str, Value]] | None:
+def _flat(guard: Guard, data: bytes) -> list[dict[str, Value]] | None:
     try:
         parsed = json.loads(data)
     except (ValueError, RecursionError):
@@ -40,13 +40,13 @@ def _flat(guard: Guard, data: bytes, headers: Mapping[str, str]) -> list[dict[st
     rows = parsed if isinstance(parsed, list) else [parsed]
     if not rows or not all(isinstance(row, dict) for row in rows):
         return None
-    if _reads(guard, data, headers):
+    if _reads(guard, data):
         return None
     names = set(guard.contract.features)
     return rows if any(names & set(row) for row in rows) else None
 
 
-def _reads(guard: Guard, data: bytes, headers: Mapping[str, str]) -> bool:
+def _reads(guard: Guard, data: bytes) -> bool:
     """Whether it is a body in which the features can be found."""
     try:
         rows = guard.codec.read_request(data, lambda name: None)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-from xml.sax.saxutils import escape, quoteattr
+from typing import Any
 
+from ..junit import HEAD, attribute, content
 from ..yamldoc import Finding
 from .compare import Failure
 from .coverage import Coverage
@@ -59,8 +58,7 @@ def _lines(files: Sequence[FileReport], covered: Sequence[Covered], *, everythin
     for report in files:
         yield f"{report.file}{f' ({report.policy})' if report.policy else ''}"
         for finding in report.findings:
-            place = _at(finding.file, finding.line, finding.column)
-            yield f"  {place}: {finding.severity}[{finding.code}]: {finding.message}"
+            yield f"  {finding.place}: {finding.severity}[{finding.code}]: {finding.message}"
             if finding.hint:
                 yield f"      hint: {finding.hint}"
         for result in report.results:
@@ -151,7 +149,7 @@ def as_junit(files: Sequence[FileReport]) -> str:
     total = sum(max(len(report.results), bool(report.findings)) for report in files)
     failed = sum(sum(bool(result.failures) for result in report.results) for report in files)
     wrong = sum(_errors(report) for report in files)
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>']
+    lines = [HEAD]
     lines.append(f'<testsuites name="sidecar test" tests="{total}" failures="{failed}" errors="{wrong}">')
     for report in files:
         lines += _suite(report)
@@ -168,26 +166,26 @@ def _suite(report: FileReport) -> Iterator[str]:
     failed = sum(bool(result.failures) for result in report.results)
     tests = max(len(report.results), bool(report.findings))
     yield (
-        f'  <testsuite name={_quoted(report.file)} tests="{tests}" failures="{failed}" '
+        f'  <testsuite name={attribute(report.file)} tests="{tests}" failures="{failed}" '
         f'errors="{_errors(report)}" time="{sum(report.seconds):.6f}">'
     )
     if report.findings and not report.results:
-        text = "\n".join(f"{_at(one.file, one.line, one.column)}: {one.message}" for one in report.findings)
-        yield f'    <testcase classname={_quoted(report.policy or report.file)} name="the file can be run">'
-        yield f'      <error message="the file cannot be run">{escape(_clean(text))}</error>'
+        text = "\n".join(f"{one.place}: {one.message}" for one in report.findings)
+        yield f'    <testcase classname={attribute(report.policy or report.file)} name="the file can be run">'
+        yield f'      <error message="the file cannot be run">{content(text)}</error>'
         yield "    </testcase>"
     for result, seconds in zip(report.results, report.seconds, strict=True):
         line, _ = report.place_of(result)
         head = (
-            f"    <testcase classname={_quoted(report.policy)} name={_quoted(result.name)} "
-            f'file={_quoted(report.file)} line="{line}" time="{seconds:.6f}"'
+            f"    <testcase classname={attribute(report.policy)} name={attribute(result.name)} "
+            f'file={attribute(report.file)} line="{line}" time="{seconds:.6f}"'
         )
         if result.passed:
             yield f"{head}/>"
             continue
         yield f"{head}>"
         if result.error:
-            yield f"      <error message={_quoted(result.error)}/>"
+            yield f"      <error message={attribute(result.error)}/>"
         else:
             text = "\n".join(
                 f"{_at(report.file, *report.place(one))}: {one.what}: expected {one.expected}, actual {one.actual}"
@@ -197,18 +195,6 @@ def _suite(report: FileReport) -> Iterator[str]:
             summary = (
                 f"{result.failures[0].what}: expected {result.failures[0].expected}, actual {result.failures[0].actual}"
             )
-            yield f"      <failure message={_quoted(summary)}>{escape(_clean(text))}</failure>"
+            yield f"      <failure message={attribute(summary)}>{content(text)}</failure>"
         yield "    </testcase>"
     yield "  </testsuite>"
-
-
-# What XML 1.0 has no spelling for (section 2.2).
-_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def _clean(text: str) -> str:
-    return _NO_XML.sub("\ufffd", text)
-
-
-def _quoted(text: str) -> str:
-    return quoteattr(_clean(text))

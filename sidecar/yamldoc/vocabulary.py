@@ -72,6 +72,11 @@ class Finding:
     line: int = 0
     column: int = 0
 
+    @property
+    def place(self) -> str:
+        """file:line:column, as far as it is known."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
 
 @dataclass(frozen=True, slots=True)
 class Variants:
