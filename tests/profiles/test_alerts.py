@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sidecar.profiles import Limits, Profile, alerts
+from sidecar.profiles import Limits, Profile, alerts, standing
 
 HOUR = 3600.0
 
@@ -66,3 +66,25 @@ def test_nothing_is_watched_without_limits() -> None:
     assert Limits(null_rate=0.0).any
     assert alerts(filled(10, nulls=10), {"x": Limits()}, min_rows=1) == ()
     assert alerts(filled(10, nulls=10), {"y": Limits(null_rate=0.0)}, min_rows=1) == ()
+
+
+def test_the_newest_window_that_speaks_decides() -> None:
+    """An hour with two nulls in 60 rows, then one without."""
+    profile, limits = filled(120, nulls=2, every=60.0), Limits(null_rate=0.02, repair_alert_above=0.5)
+    running = standing(profile, "x", limits, min_rows=60, now_seconds=1.9 * HOUR)
+    (alert,) = (each for each in running.values() if each is not None)
+    assert (alert.code, alert.from_seconds) == ("x.null_rate", 0.0), "a window that runs does not speak for it"
+    assert running["repairs"] is None
+    over = standing(profile, "x", limits, min_rows=60, now_seconds=2 * HOUR)
+    assert over == {"null_rate": None, "repairs": None}
+
+
+def test_nothing_is_said_of_what_has_too_few_rows() -> None:
+    limits = Limits(null_rate=0.02, frozen_after=HOUR)
+    assert standing(Profile(HOUR), "x", limits, min_rows=1, now_seconds=9 * HOUR) == {}
+    profile = Profile(HOUR)
+    for hour in range(3):
+        profile.add("x", 1, at_seconds=hour * HOUR)
+    assert standing(profile, "x", limits, min_rows=5, now_seconds=9 * HOUR) == {}
+    profile.add("x", 2, at_seconds=2.5 * HOUR)
+    assert standing(profile, "x", limits, min_rows=5, now_seconds=9 * HOUR) == {"frozen": None}
