@@ -117,7 +117,7 @@ def test_export_keeps_what_json_has_no_word_for(data: Path, capsys: pytest.Captu
     assert b64decode(rows[1]["payloads"][1]["base64"]) == b"\xff\x00"
     assert rows[2]["payloads"] == [{"text": '{"age": "\\ud800"}'}, {"text": "ü\n"}]
     assert rows[1]["violations"] == [
-        {"code": "age.min", "feature": "age", "row": 0, "applied": "reject", "side": "input"}
+        {"code": "age.min", "feature": "age", "row": 0, "applied": "reject", "side": "input", "enforced": True}
     ]
     assert rows[4]["exchange"]["delivered"] == {"score": {"float": "nan"}}
     assert rows[5]["label"] == {"float": "inf"}
