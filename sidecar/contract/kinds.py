@@ -5,7 +5,6 @@ Lossless only: 42.0 is the int 42, 42 is a float; a bool is never a number; a nu
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import sys
@@ -17,6 +16,7 @@ from typing import Final, TypeAlias
 
 from ..rows import Value
 from ..timestamps import seconds_of
+from ..yamldoc import nearest
 from .formats import FORMATS
 
 
@@ -74,8 +74,8 @@ def parse_kind(text: str) -> Kind:
         if name.strip().lower() in FORMATS:
             message = f"there is no type `{text}`; write `type: string, format: {name.strip().lower()}`"
             raise ValueError(message) from None
-        near = difflib.get_close_matches(name.strip().lower(), [*Scalar, *_ALIASES], n=1)
-        hint = f"; did you mean `{_ALIASES.get(near[0], near[0])}`?" if near else f"; types are {', '.join(Scalar)}"
+        near = nearest(name.strip(), [*Scalar, *_ALIASES])
+        hint = f"; did you mean `{_ALIASES.get(near, near)}`?" if near else f"; types are {', '.join(Scalar)}"
         raise ValueError(f"there is no type `{text}`{hint}") from None
     if not bracket:
         return Kind(scalar)

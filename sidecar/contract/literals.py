@@ -12,8 +12,9 @@ from ..timestamps import seconds_of
 from ..yamldoc import Plain
 from .kinds import NUMERIC, Kind, Scalar
 
-_INT: Final = re.compile(r"-?(?:0|[1-9][0-9]*)")
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+# RFC 8259 section 6.
+WHOLE: Final = re.compile(r"-?(?:0|[1-9][0-9]*)")
+NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _EXACT: Final = 2**53
 _DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+")
 _NAN: Final = frozenset({"NaN", "nan", ".nan", ".NaN", ".NAN"})
@@ -28,9 +29,9 @@ def number(plain: Plain) -> int | float:
         raise ValueError("must be one number, not a list")
     if plain.quoted:
         raise ValueError("must be a number; remove the quotes")
-    if _INT.fullmatch(plain.text):
+    if WHOLE.fullmatch(plain.text):
         return int(plain.text)
-    if not _NUMBER.fullmatch(plain.text):
+    if not NUMBER.fullmatch(plain.text):
         raise ValueError("must be a number, written like 12, -0.5 or 1e6")
     value = float(plain.text)
     if not math.isfinite(value):
@@ -94,7 +95,7 @@ def _read_json_literal(plain: Plain) -> Value:
         return plain.text
     if plain.text in ("true", "false"):
         return plain.text == "true"
-    if _INT.fullmatch(plain.text):
+    if WHOLE.fullmatch(plain.text):
         return int(plain.text)
     return float(plain.text) if _DECIMAL.fullmatch(plain.text) else plain.text
 
@@ -120,7 +121,7 @@ def read_sentinel(plain: Plain, kind: Kind) -> Value:
             return math.nan
         if plain.text in _INFINITIES:
             return _INFINITIES[plain.text]
-        return number(plain) if _NUMBER.fullmatch(plain.text) else plain.text
+        return number(plain) if NUMBER.fullmatch(plain.text) else plain.text
     if kind.scalar in (Scalar.CATEGORY, Scalar.JSON, Scalar.BOOL):
         return _read_json_literal(plain)
     return plain.text

@@ -4,13 +4,12 @@ meet, and what this version reads but does not act on."""
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from typing import Final
 
 from ..contract import ContractSection, compile_contract
-from ..yamldoc import Finding, Parsed
+from ..yamldoc import Finding, Parsed, nearest
 from .lint import of_meaning
 from .model import PLANNED, protocols
 from .platform import CloudEvents, Kafka, Platform
@@ -61,8 +60,8 @@ def _hidden(policy: Policy) -> Iterator[Finding]:
     known = [*policy.contract.features, *policy.contract.prediction]
     for name in policy.capture.hide:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean `{near[0]}`?" if near else "right if the model's answers have an output of this name"
+            near = nearest(name, known)
+            hint = f"did you mean `{near}`?" if near else "right if the model's answers have an output of this name"
             message = f"`{name}` is neither a feature nor a prediction of the contract: nothing of that name is hidden"
             yield Finding("capture.unknown", message, hint, "warning", ("capture", "hide", name))
 

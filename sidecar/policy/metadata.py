@@ -6,7 +6,6 @@ of something is believed in nothing of it.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +13,7 @@ from typing import Any, Final
 from ..contract.kinds import Scalar, parse_kind
 from ..contract.sections import Checks
 from ..rows import header_of
-from ..yamldoc import Finding
+from ..yamldoc import Finding, nearest
 from .sections import Policy
 
 _WHOLE: Final[Mapping[str, tuple[int, int]]] = {
@@ -150,8 +149,8 @@ def _no_output(name: str, stated: Mapping[str, Tensor], path: tuple[str | int, .
 
 
 def _nearest(name: str, stated: Mapping[str, Tensor]) -> str:
-    near = difflib.get_close_matches(name, stated, 1)
-    return f"did you mean `{near[0]}`?" if near else f"it states {', '.join(stated)}"
+    near = nearest(name, stated)
+    return f"did you mean `{near}`?" if near else f"it states {', '.join(stated)}"
 
 
 def _fits(checks: Checks, tensor: Tensor, path: tuple[str | int, ...]) -> Iterator[Finding]:

@@ -8,12 +8,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from ..contract.literals import NUMBER, WHOLE
 from ..rows import Value
 from ..yamldoc import Plain
 
-# RFC 8259 section 6. `0123`, `1_000` and `no` are text, as they are in JSON: not at all.
-_WHOLE: Final = re.compile(r"-?(?:0|[1-9][0-9]*)")
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _WORDS: Final[dict[str, Value]] = {
     "true": True, "false": False, "null": None, "~": None,
     "NaN": math.nan, ".nan": math.nan, "Infinity": math.inf, "-Infinity": -math.inf,
@@ -30,12 +28,12 @@ def value_of(plain: Plain) -> Value:
 
 
 def scalar_of(text: str) -> Value:
-    """One unquoted scalar."""
+    """One unquoted scalar. `0123`, `1_000` and `no` are text, as they are in JSON: not at all."""
     if text in _WORDS:
         return _WORDS[text]
-    if _WHOLE.fullmatch(text):
+    if WHOLE.fullmatch(text):
         return int(text)
-    return float(text) if _NUMBER.fullmatch(text) else text
+    return float(text) if NUMBER.fullmatch(text) else text
 
 
 def row_of(plains: Mapping[str, Plain]) -> dict[str, Value]:

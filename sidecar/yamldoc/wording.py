@@ -64,11 +64,11 @@ def examples(shape: Shape) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that was probably meant, or nothing."""
-    words = list(known)
-    letters = sorted(word[:80].lower())
-    swapped = [each for each in words if sorted(each) == letters]  # two keys hit in the wrong order
-    found = swapped or difflib.get_close_matches(word[:80].lower(), words, n=1, cutoff=0.6)
-    return found[0] if found else ""
+    words = {each.lower(): each for each in reversed(list(known))}
+    meant = word[:80].lower()
+    swapped = [each for each in reversed(words) if sorted(each) == sorted(meant)]  # two keys hit in the wrong order
+    found = swapped or difflib.get_close_matches(meant, words, n=1, cutoff=0.6)
+    return words[found[0]] if found else ""
 
 
 def matches(rule: Matches, text: str) -> bool:
