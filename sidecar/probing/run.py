@@ -59,7 +59,7 @@ def probe(section: ContractSection, guard: Guard, ask: Ask, plan: Plan, example:
     samples = samples_of(section, example, plan.now_seconds)
     if not samples:
         raise ProbeError("the contract declares no feature: there is nothing to vary")
-    run = _Run(samples, guard, ask, plan)
+    run = _Run(samples, guard, ask, plan, _beside(guard, samples, example))
     stopped = False
     run.begin(example)
     try:
@@ -69,12 +69,33 @@ def probe(section: ContractSection, guard: Guard, ask: Ask, plan: Plan, example:
     return run.told(stopped)
 
 
+def _beside(guard: Guard, samples: Sequence[Samples], example: Row) -> Row:
+    """Values for the columns of a matrix that the contract does not name: a row without them is no row."""
+    columns = getattr(guard.codec, "columns", None)  # OIP: tensor → names
+    lists = columns.values() if isinstance(columns, Mapping) else [_listed(guard)]
+    named = {each.name for each in samples}
+    left = [name for names in lists for name in names if name not in named]
+    if not set(left) <= set(example):
+        sketch = ", ".join(f'"{name}": …' for name in left)
+        raise ProbeError(
+            f"the model takes {', '.join(left)} too, of which the contract says nothing: say what to send, "
+            f"--row '{{{sketch}}}'"
+        )
+    return {name: example[name] for name in left}
+
+
+def _listed(guard: Guard) -> Sequence[str]:
+    """The names of a row's positions, where rows of plain JSON are lists."""
+    return getattr(getattr(guard.codec, "layout", None), "columns", ())
+
+
 @dataclass
 class _Run:
     samples: Sequence[Samples]
     guard: Guard
     ask: Ask
     plan: Plan
+    beside: Row = field(default_factory=dict)  # columns that the contract does not name: sent, never varied
     usual: Row = field(default_factory=dict)
     expected: Read = field(default_factory=Read)
     found: dict[tuple[Kind, tuple[str, ...], str], Finding] = field(default_factory=dict)
@@ -226,22 +247,18 @@ class _Run:
 
     def _judged(self, row: Row) -> tuple[bool, tuple[str, ...]]:
         try:
-            body = self.guard.codec.compose_request([row])
+            body = self.guard.codec.compose_request([{**self.beside, **row}])
         except ValueError:
             return False, ()
         judged = self.guard.judge_request(body, "", self._lookup(row), "", self.plan.now_seconds)
         fine = judged.fault is None and not judged.guard_error and judged.verdict.would is Outcome.OK
-        return fine or self._repaired_by_default(judged.verdict.codes, row), judged.verdict.codes
+        return fine or self._allowed_with_a_word(judged.verdict.codes, row), judged.verdict.codes
 
-    def _repaired_by_default(self, codes: Sequence[str], row: Row) -> bool:
-        """A missing value that the contract fills in is allowed: the model gets the default."""
-        fills = {each.name for each in self.samples if not each.required}
-        return bool(codes) and all(
-            code.endswith(".default")
-            and code.removesuffix(".default") in fills
-            and code.removesuffix(".default") not in row
-            for code in codes
-        )
+    def _allowed_with_a_word(self, codes: Sequence[str], row: Row) -> bool:
+        """A missing value that the contract fills in is allowed: the model gets the default. So is a deprecated one."""
+        told = {f"{each.name}.deprecated" for each in self.samples}
+        told |= {f"{each.name}.default" for each in self.samples if not each.required and each.name not in row}
+        return bool(codes) and told.issuperset(codes)
 
     def _asked(self, rows: Sequence[Row]) -> Reply:
         if self.requests >= self.plan.most_requests:
@@ -252,9 +269,9 @@ class _Run:
     def _body(self, rows: Sequence[Row]) -> bytes:
         """What the model is sent: as the contract would pass it on where it allows it, else as it is."""
         try:
-            body = self.guard.codec.compose_request(rows)
+            body = self.guard.codec.compose_request([{**self.beside, **row} for row in rows])
         except ValueError:
-            known = [{name: row[name] for name in row if name in self.usual} for row in rows]
+            known = [{**self.beside, **{name: row[name] for name in row if name in self.usual}} for row in rows]
             body = self.guard.codec.compose_request(known)
         judged = self.guard.judge_request(body, "", self._lookup(rows[0]), "", self.plan.now_seconds)
         return body if judged.verdict.outcome is Outcome.REJECTED else judged.body
@@ -262,7 +279,11 @@ class _Run:
     def _holds_many(self) -> bool:
         rows = [row for row, _ in self.answered]
         judged = self.guard.judge_request(
-            self.guard.codec.compose_request(rows), "", self._lookup(rows[0]), "", self.plan.now_seconds
+            self.guard.codec.compose_request([{**self.beside, **row} for row in rows]),
+            "",
+            self._lookup(rows[0]),
+            "",
+            self.plan.now_seconds,
         )
         return judged.fault is None and judged.rows == len(rows)
 

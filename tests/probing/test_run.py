@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sidecar.probing import ProbeError, Severity
-from tests.probing.desk import Desk, Status, kinds
+from sidecar.policy import load
+from sidecar.probing import Plan, ProbeError, Reply, Severity, probe
+from sidecar.runtime.compile import compile_guard
+from tests.probing.desk import NOW, Desk, Status, kinds
 
 CONTRACT = """
 features:
@@ -146,3 +148,38 @@ def test_the_same_seed_asks_the_same_rows(tmp_path: Path) -> None:
         desk.probe(seed=seed)
         asked.append(desk.asked)
     assert asked[0] == asked[1] != asked[2]
+
+
+def test_a_deprecated_feature_is_sent_like_any_other(tmp_path: Path) -> None:
+    lines = CONTRACT.replace("  job:", "  legacy: {type: float, lifecycle: deprecated}\n  job:")
+    desk = Desk(tmp_path, lines, score)
+    probed = desk.probe()
+    assert probed.count(Severity.ERROR) == 0
+    assert any("legacy" in row for rows in desk.asked for row in rows)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "{protocol: oip, name: credit, columns: {input-0: [age, income, tenure]}}",
+        "{protocol: json, path: /predict, rows: /instances, columns: [age, income, tenure]}",
+    ],
+)
+def test_columns_that_the_contract_does_not_name_are_asked_for_and_then_sent(tmp_path: Path, model: str) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text(f"policy: credit\nmodel: {model}\ncontract: {{features: {{age: {{type: int, min: 0, max: 9}}}}}}\n")
+    policy = load([file]).policies[0]
+    bodies: list[bytes] = []
+
+    def ask(body: bytes, rows: Sequence[Mapping[str, Any]]) -> Reply:
+        bodies.append(body)
+        return Reply(400, b"{}")
+
+    def probed(example: Mapping[str, Any]) -> None:
+        probe(policy.contract, compile_guard(policy), ask, Plan(now_seconds=NOW), example)
+
+    with pytest.raises(ProbeError, match="the model takes income, tenure too"):
+        probed({"income": 2.5})
+    assert not bodies
+    probed({"income": 2.5, "tenure": 7})
+    assert bodies and all(b"2.5" in body and b"7" in body for body in bodies)
