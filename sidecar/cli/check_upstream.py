@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import httpx
 
-from ..errors import SidecarError
+from ..errors import RuntimeSetupError, SidecarError
 from ..policy import Loaded, Policy
 from ..policy.metadata import Stated, against, stated_by_names, stated_by_oip
 from ..upstream.address import parse_address
@@ -33,10 +33,10 @@ def beside(loaded: Loaded, url: str) -> Iterator[Finding]:
 
 def _stated(policy: Policy, url: str) -> Stated:
     name = policy.model.name or ""
+    if not name and policy.model.protocol in ("oip", "tfserving"):
+        raise RuntimeSetupError("the policy does not say which model of the server is meant: say `model: {name: …}`")
     if policy.model.protocol != "oip":
         return stated_by_names([guess.name for guess in ask_model(url, name).features])
-    if not name:
-        return Stated()
     ask_model(url, name)  # says in its own words why there is nothing to ask
     address = parse_address(url)
     transport = httpx.HTTPTransport(verify=address.ssl_context() or False, uds=address.path or None, trust_env=False)

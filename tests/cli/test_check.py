@@ -186,3 +186,12 @@ def test_a_policy_is_held_beside_what_the_server_states(tmp_path: Path, capsys: 
         thread.join()
         server.server_close()
     assert main(["check", str(file), "--upstream", "http://127.0.0.1:1"]) == 2
+
+
+def test_a_policy_without_a_model_name_is_not_called_good_beside_a_server(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "credit.yaml"
+    file.write_text("policy: credit\nmodel: {protocol: oip}\ncontract: {features: {age: {type: int}}}\n")
+    assert main(["check", str(file), "--upstream", "http://127.0.0.1:1"]) == 2
+    assert "does not say which model of the server is meant" in capsys.readouterr().out
