@@ -101,9 +101,18 @@ def _run(arguments: list[str]) -> int:
     if not arguments:
         parser.print_help(sys.stderr)
         return UNANSWERED
-    parsed = parser.parse_args(arguments)
+    parsed, unknown = parser.parse_known_args(arguments)
+    if unknown:  # in the words of the command that was asked, not of the parser above it
+        asked = subparsers.choices.get(name, parser)
+        asked.error(_unknown(unknown, asked))
     code: int = parsed.run(parsed)
     return code
+
+
+def _unknown(arguments: list[str], parser: argparse.ArgumentParser) -> str:
+    flag = arguments[0].partition("=")[0]
+    near = difflib.get_close_matches(flag, parser._option_string_actions, 1, 0.6)
+    return f"unrecognized arguments: {' '.join(arguments)}" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _silence_stdout() -> None:
