@@ -89,7 +89,8 @@ def input_problem(guard: Guard, judged: Judged) -> Problem:
     if judged.fault is not None:
         status, kind = _UNREAD[judged.fault.fault]
         where = f" at {judged.fault.pointer}" if judged.fault.pointer else ""
-        offset = f" (byte {judged.fault.offset})" if judged.fault.offset is not None else ""
+        at = "" if judged.fault.offset is None else f"byte {judged.fault.offset}"
+        offset = f" ({at})" if at and at not in judged.fault.message else ""  # most messages say it themselves
         detail = "" if disclosure is Disclosure.MINIMAL else f"{judged.fault.message}{where}{offset}"
         return Problem(status, kind, "The body cannot be checked", detail, disclosure=disclosure)
     if verdict.reason == GUARD_ERROR:

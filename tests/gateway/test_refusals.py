@@ -213,3 +213,10 @@ contract:
     (error,) = told["errors"]
     assert (told["status"], error["fault"], error["contact"]) == (502, "model", "#model")
     assert stands_at(answer, error["pointer"][1:]) == BAD
+
+
+@pytest.mark.parametrize("body", [b"not json {", b"", b'{"instances": [1e999]}'])
+def test_the_byte_where_a_body_breaks_is_told_once(guards: dict[str, Guard], body: bytes) -> None:
+    judge = guards["tfserving, objects"]
+    problem = input_problem(judge, judge.judge_request(body, "", lambda name: None, "", 0.0))
+    assert problem.detail.count("byte ") == 1
