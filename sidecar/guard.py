@@ -28,6 +28,7 @@ _ANY_NUMBER: Final = 1 << 62
 _SHORT_DIGEST: Final = len("b2:") + 12
 MAX_DECODED_BYTES: Final = 16 * 1024 * 1024
 _STRICTNESS: Final = {Mode.OFF: 0, Mode.OBSERVE: 1, Mode.ENFORCE: 2}
+_CREDENTIALS: Final = frozenset({"authorization", "proxy-authorization", "cookie"})
 _GZIP, _DEFLATE = 31, 15  # window bits of zlib.decompressobj
 
 
@@ -110,6 +111,8 @@ class Guard:
         self.feature_headers = {
             name: header for name, source in contract.features.items() if (header := header_of(source)) is not None
         }
+        # What a reader of the record needs to see the features that were there: never a credential.
+        self.recorded_headers = tuple(sorted(set(self.feature_headers.values()) - _CREDENTIALS))
         self.stripped_headers = frozenset(
             name.lower().replace("_", "-").encode("latin-1") for name in contract.stripped_headers
         )

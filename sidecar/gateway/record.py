@@ -218,7 +218,7 @@ def pack_exchange(call: Call, total_ns: int) -> tuple[tuple[Any, ...], tuple[byt
         call.first_byte_ns - call.started_ns if call.first_byte_ns else 0,
         head.caller,
         call.connection.peer,
-        head.recorded,
+        head.recorded if call.guard is None or not call.guard.recorded_headers else _with_features(call, call.guard),
         (("content-encoding", call.reply_coding),) if call.reply_coding else (),
         call.request_bytes,
         call.response_bytes,
@@ -236,6 +236,22 @@ def pack_exchange(call: Call, total_ns: int) -> tuple[tuple[Any, ...], tuple[byt
         call.left_out_rows,
     )
     return fields, (sent, received) if sent or received else ()
+
+
+_LONGEST_HEADER: Final = 1024
+
+
+def _with_features(call: Call, guard: Guard) -> list[tuple[str, str]]:
+    """The recorded headers, and those that are features of the policy that judged."""
+    head = call.head
+    lookup = call.gateway.header_lookup(head)
+    known = {name for name, _ in head.recorded}
+    found = list(head.recorded)
+    for name in guard.recorded_headers:
+        value = lookup(name)
+        if value is not None and name not in known and len(value) <= _LONGEST_HEADER:
+            found.append((name, value))
+    return found
 
 
 def _judgement(verdict: Verdict | None) -> tuple[Any, ...]:

@@ -188,7 +188,9 @@ class ShadowObserver:
             return
         trace = self._random_hex(24)
         trace_id, span_id = trace[:32], trace[32:]
-        drop = plan.headers.drop
+        guard = self._context.book.guard(exchange.policy_digest)
+        stripped = guard.stripped_headers if guard is not None else ()
+        drop = (*plan.headers.drop, *(name.decode("latin-1") for name in stripped))
         copy = Copy(
             open=one,
             exchange=exchange,
