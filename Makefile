@@ -31,7 +31,7 @@ demo: $(VENV)/.runtime mlserver
 # The second run has the hot half as it is installed: compiled, where a C compiler is at hand.
 test: $(VENV)/.dev mlserver receivers helm servers build/hot/.made
 	$(VENV)/bin/python -m pytest $(ARGS)
-	$(VENV)/bin/python -m pytest -q -o pythonpath='build/hot .' tests/gateway tests/upstream tests/test_guard.py
+	$(VENV)/bin/python -m pytest -q -o pythonpath='build/hot .' tests/gateway tests/upstream tests/wire tests/test_guard.py tests/test_guard_rules.py
 
 check: $(VENV)/.dev mlserver receivers helm servers
 	$(VENV)/bin/ruff format --check .

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import starmap
-from operator import attrgetter
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -28,7 +27,7 @@ from .refusal import CONTENT_TYPE, error_string
 from .row_table import Layout, Path, RowTable, follow, read_table
 from .sources import header_columns, header_pointer, split_headers
 from .spans import Draft
-from .typed import DECODE_ERRORS
+from .typed import DECODE_ERRORS, values_of
 
 # A gateway before the server may put anything before `/v1` (KServe: `/openai/v1/…`); llama.cpp also answers without it;
 # Azure and the first version of the API name the model in the path. Routers that take no notice of case are at large.
@@ -155,7 +154,7 @@ class OpenAiCodec:
         member = msgspec.defstruct("Body", fields, rename={attribute: name for name, attribute in names.items()})
         decode = msgspec.json.Decoder(member).decode
         checks = [(names[name], typed.check) for name, typed in features.items() if typed.check is not None]
-        tests = [(_cells([names[name] for name in rule.names]), rule.holds) for rule in rules]
+        tests = [(values_of([names[name] for name in rule.names]), rule.holds) for rule in rules]
         asked = frozenset((*self.layout.names, *_OWN))
 
         def accept(body: bytes) -> int:
@@ -273,13 +272,6 @@ class OpenAiCodec:
 def _plain(verb: str, before: str) -> bool:
     """Whether a path without `/v1` is meant: other words are other people's, too."""
     return verb == "chat/completions" or (not before and verb != "responses")
-
-
-def _cells(attributes: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
-    if not attributes:
-        return lambda row: ()
-    get = attrgetter(*attributes)
-    return get if len(attributes) > 1 else lambda row: (get(row),)
 
 
 def _members(document: Any) -> dict[str, Any]:

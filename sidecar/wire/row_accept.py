@@ -14,7 +14,7 @@ from msgspec import UNSET
 from ..rows import RowTest, TypedFeature
 from .base import Acceptor, ReplyAcceptor
 from .row_table import Layout, Path
-from .typed import ANY_SCALAR, DECODE_ERRORS, Check, element_of, list_of, narrowed, struct, tuple_of
+from .typed import ANY_SCALAR, DECODE_ERRORS, Check, element_of, list_of, narrowed, struct, tuple_of, values_of
 
 # Commas plus colons. What types decode is small: an object of one number takes nine times its bytes, not thirty.
 MOST_ELEMENTS: Final = 5_000_000
@@ -202,8 +202,8 @@ def _object_row(
             optional_getters.append(getters[name])
     annotation, keys = _tree_struct(tree)
     checks = tuple((attrgetter(getters[name]), check) for name, check in _checks(layout, features))
-    tests = tuple((_tuple_getter([getters[name] for name in rule.names]) or _no_cells, rule.holds) for rule in rules)
-    return RowType(annotation, keys, _tuple_getter(optional_getters), checks, tests)
+    tests = tuple((values_of([getters[name] for name in rule.names]), rule.holds) for rule in rules)
+    return RowType(annotation, keys, values_of(optional_getters) if optional_getters else None, checks, tests)
 
 
 def _attribute(node: dict[str, Any], token: str) -> str:
@@ -225,17 +225,6 @@ def _tree_struct(tree: Mapping[str, Any]) -> tuple[Any, int]:
         else:
             optional.append((attribute, token, child[0]))
     return struct("Row", members, optional), keys
-
-
-def _tuple_getter(names: Sequence[str]) -> Callable[[Any], tuple[Any, ...]] | None:
-    if not names:
-        return None
-    get = attrgetter(*names)
-    return get if len(names) > 1 else lambda row: (get(row),)
-
-
-def _no_cells(row: Any) -> tuple[Any, ...]:
-    return ()
 
 
 def _list_row(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import reduce
-from operator import or_
+from operator import attrgetter, or_
 from types import GenericAlias, UnionType
 from typing import Annotated, Any, Final, Literal, NamedTuple, TypeAlias, Union, get_args, get_origin
 
@@ -124,6 +124,14 @@ def struct(
     return msgspec.defstruct(
         name, fields, rename=rename, forbid_unknown_fields=True, gc=False, tag_field=tag_field, tag=value
     )
+
+
+def values_of(attributes: Sequence[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """The values of these attributes, as a tuple however many there are."""
+    if not attributes:
+        return lambda value: ()
+    get: Any = attrgetter(*attributes)  # of one attribute it gives no tuple, whatever its declared type says
+    return get if len(attributes) > 1 else lambda value: (get(value),)
 
 
 def _ended(annotation: Any, info: Any, low: float, high: float) -> Any:
