@@ -15,7 +15,7 @@ import pytest
 from sidecar.observers.shadow.mirror import Copy
 from sidecar.observers.shadow.observer import MOST_HELD_BYTES
 from tests.kit.client import eventually, request
-from tests.kit.guards import INFER, rows, scores
+from tests.kit.guards import CREDIT, INFER, rows, scores
 from tests.kit.running import Running, running
 from tests.kit.upstream import Asked, Script, answer, chunked, hangs, replies, replies_and_closes, resets, serving
 
@@ -334,6 +334,20 @@ async def test_c47_no_side_doors(tmp_path: Path) -> None:
             (traceparent,) = sent.values(b"traceparent")
             assert traceparent == f"00-{failed.trace_id}-{failed.span_id}-03".encode()
             assert failed.link_trace_id == "1" * 32 and failed.trace_id != failed.link_trace_id
+
+
+async def test_c47_a_header_that_the_model_never_sees_is_not_sent_to_a_candidate(tmp_path: Path) -> None:
+    async with serving(default=GOOD) as model:
+        books = Books()
+        features = "features:\n  region: {type: string, from: 'header:x-region', role: slice_only}"
+        contract = CREDIT.replace("features:", features)
+        guard = books.learn(shadowed(tmp_path, candidate(model.port), contract=contract))
+        async with running(tmp_path, default=replies(answer(ANSWER)), guards=[guard]) as gateway:
+            await ask(gateway, BODY, b"X-Region: north", b"User-Agent: me")
+            async with observing(tmp_path, books) as shadow:
+                await shadow.settle()
+            (sent,) = model.requests
+            assert (sent.values(b"x-region"), sent.values(b"user-agent")) == ([], [b"me"])
 
 
 # -- C48
