@@ -35,7 +35,7 @@ START_SECONDS: Final = 30.0
 CATCH_UP_SECONDS: Final = 60.0
 SAMPLE_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 30.0
-_MODULES: Final = {"sidecar.runtime.build": "worker", "sidecar.runtime.cold": "cold"}
+_MODULES: Final = {"sidecar.runtime.build": "worker", "sidecar.cold.process": "cold"}
 _LAG: Final = "sidecar_observer_lag_seconds"
 # Counters that stay 0 while nothing is lost.
 _DROPS: Final = {

@@ -52,7 +52,8 @@ def _flag(parser: argparse.ArgumentParser, flag: str, default: str, metavar: str
 
 def run(args: argparse.Namespace) -> int:
     """Observe until told to stop."""
-    from ..runtime import cold, listen, lock
+    from ..cold import process as cold
+    from ..runtime import listen, lock
 
     os.umask(0o077)
     data = Path(args.data)

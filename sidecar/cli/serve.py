@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     for sentence in misspelt(os.environ):
         _announce(f"warning: {sentence}")
     from ..runtime import log  # the flags are right: now load what serves
-    from ..runtime.supervise import Supervisor
+    from ..supervisor.supervise import Supervisor
 
     log.configure()
     return asyncio.run(_serve(Supervisor, settings))

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from ..errors import RuntimeSetupError, SidecarError
-from ..runtime.readiness import ColdStanding, Readiness
+from ..health.readiness import ColdStanding, Readiness
 from ..runtime.running import read_running, url_of
 from ..runtime.settings import SETTINGS
 

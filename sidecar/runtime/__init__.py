@@ -1,9 +1,5 @@
-"""Settings, wiring and processes: the only room that knows concrete classes.
+"""From settings to a serving worker: what every process shares, and the only room that knows concrete classes.
 
-    serve ─▶ supervisor ─┬─ sockets, data-folder lock, health port, policy loading and publishing, identity probe
-                         ├─ control channel (JSON lines) ─▶ worker 0: gateway + its journal stream
-                         └─ …                             ▶ worker N-1
-
-In: flags, environment variables, files, signals. Out: running processes and one exit code.
-Never: a request of the data port handled by the supervisor, a worker that outlives it, a bad policy put in force.
+In: flags, environment variables, files. Out: settings, compiled guards, published policies, a running worker.
+Never: a policy that a reader of the journal could not load again, a secret readable by anybody else.
 """

@@ -11,9 +11,9 @@ from hypothesis.errors import Unsatisfiable
 
 from sidecar.admin import application
 from sidecar.admin.openapi import document
+from sidecar.cold.admin import Desk as AdminDesk
+from sidecar.cold.process import Cold
 from sidecar.journal import Reader
-from sidecar.runtime.cold import Cold
-from sidecar.runtime.coldadmin import Desk as AdminDesk
 from sidecar.runtime.messages import ColdSettings
 from tests.archive.desk import Desk
 

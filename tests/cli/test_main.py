@@ -53,7 +53,7 @@ def test_help_is_quick_because_commands_are_loaded_when_asked_for() -> None:
 
 
 def test_the_supervisor_loads_nothing_heavy() -> None:
-    code = "import sys\nimport sidecar.runtime.supervise\n"
+    code = "import sys\nimport sidecar.supervisor.supervise\n"
     code += "print([m for m in ('numpy', 'pyarrow', 'starlette', 'opentelemetry', 're2') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.stdout == "[]\n"

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from sidecar.cli.status import counters_of, span
-from tests.runtime.serving import REAL, Model, Serving, alive, eventually
+from tests.supervisor.serving import REAL, Model, Serving, alive, eventually
 
 INFER = "/v2/models/credit/infer"
 

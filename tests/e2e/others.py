@@ -12,7 +12,7 @@ import pytest
 
 from sidecar.demo.ports import pick
 from sidecar.demo.process import Server
-from tests.runtime.serving import ROOT
+from tests.supervisor.serving import ROOT
 
 PEERS = Path(__file__).parent / "peers"
 ENVIRONMENTS = ROOT / ".venvs"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.runtime.serving import REAL, ROOT, Serving, alive, eventually
+from tests.supervisor.serving import REAL, ROOT, Serving, alive, eventually
 
 __all__ = [
     "BENCH_POLICY",

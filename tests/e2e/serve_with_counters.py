@@ -11,9 +11,9 @@ from pathlib import Path
 from sidecar.cli import serve
 from sidecar.runtime import log
 from sidecar.runtime.settings import SETTINGS, resolve
-from sidecar.runtime.supervise import Supervisor
+from sidecar.supervisor.supervise import Supervisor
 
-COUNTERS = Path(__file__).parents[1] / "runtime" / "cold_with_counters.py"
+COUNTERS = Path(__file__).parents[1] / "cold" / "cold_with_counters.py"
 
 
 def say(text: str) -> None:

@@ -17,7 +17,7 @@ import pytest
 from sidecar.journal.progress import Standing, read_standing
 from sidecar.observers import StateFile
 from tests.observers.counting import committed
-from tests.runtime.serving import REAL, Serving
+from tests.supervisor.serving import REAL, Serving
 
 from .books import Books
 from .load import Load

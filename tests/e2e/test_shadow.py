@@ -92,7 +92,7 @@ async def guarded(folder: Path, primary: Upstream, *candidates: str) -> AsyncIte
 def cold_of(sidecar: Sidecar) -> int:
     """The observers' process, 0 where there is none."""
     for child in children(int(sidecar.running()["pid"])):
-        if b"sidecar.runtime.cold" in Path(f"/proc/{child}/cmdline").read_bytes():
+        if b"sidecar.cold.process" in Path(f"/proc/{child}/cmdline").read_bytes():
             return child
     return 0
 

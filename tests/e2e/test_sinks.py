@@ -47,7 +47,7 @@ def cold_of(sidecar: Sidecar) -> int:
     """The observers' process."""
 
     def look() -> int:
-        found = (pid for pid in children(int(sidecar.running()["pid"])) if "sidecar.runtime.cold" in words(pid))
+        found = (pid for pid in children(int(sidecar.running()["pid"])) if "sidecar.cold.process" in words(pid))
         return next(found, 0)
 
     return eventually(look)

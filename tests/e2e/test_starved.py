@@ -15,10 +15,10 @@ import pytest
 
 from bench.processes import peak_rss_bytes
 from sidecar.archive import read_manifests
+from sidecar.cold.process import NICENESS
 from sidecar.exchange import Exchange, Kind, encode
 from sidecar.journal import JournalSettings, Reader, StatsPage, Writer
 from sidecar.journal.progress import read_standing
-from sidecar.runtime.cold import NICENESS
 from tests.archive.desk import archived
 
 from .load import Load, rows_alone

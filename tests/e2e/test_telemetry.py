@@ -16,7 +16,7 @@ from sidecar.exchange import Exchange
 from sidecar.journal import Reader
 from sidecar.journal.progress import read_standing
 from tests.kit.collector import Collector, Say, attributes, collector
-from tests.runtime.serving import REAL, Serving
+from tests.supervisor.serving import REAL, Serving
 
 from .processes import BENCH_POLICY, Model, Sidecar, children, eventually, kill
 

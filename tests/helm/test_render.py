@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from sidecar import policy
-from sidecar.runtime.environment import LABELS_FILE
+from sidecar.health.environment import LABELS_FILE
 from sidecar.runtime.settings import SETTINGS, resolve
 
 from ..documentation import parser_of
