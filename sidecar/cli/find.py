@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Collection
 from typing import Any, Final
 
 from ..predictions import to_json, to_record
 from ..predictions.condition import compile_condition
+from ..predictions.row import RECORD_FIELDS
+from ..yamldoc import nearest
 from .output import add_output, writing
 from .recorded import add_source, add_times, open_recorded, times
 
@@ -50,8 +54,12 @@ def run(args: argparse.Namespace) -> int:
     recorded = open_recorded(args)
     found = 0
     last = ""
+    unseen, seen = set(holds.features), set[str]()
     with writing(args.output) as out:
         for row in recorded.source.predictions(since_ns=since, until_ns=until):
+            if unseen:
+                seen.update(row.features)
+                unseen -= row.features.keys()
             if not holds(to_record(row)):
                 continue
             found += 1
@@ -60,4 +68,13 @@ def run(args: argparse.Namespace) -> int:
             elif row.prediction_id != last:  # rows of one call come one after the other
                 out.write(row.prediction_id + "\n")
             last = row.prediction_id
+    if not found:
+        for name in sorted(unseen):
+            print(f"sidecar find: {_unknown(name, seen)}", file=sys.stderr)
     return DONE if found else NOTHING
+
+
+def _unknown(name: str, features: Collection[str]) -> str:
+    """A name that is no field is taken for a feature; where no row had it, it may be neither."""
+    near = nearest(name, [*RECORD_FIELDS, *sorted(features)])
+    return f"no row had a feature `{name}`" + (f"; did you mean `{near}`?" if near else "")

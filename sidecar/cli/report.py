@@ -58,7 +58,7 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--by", default="caller,feature", metavar="NAMES", help="what rows are grouped by, with commas")
     parser.add_argument(
         "--as", dest="as_", choices=("recorded", "enforce"), default="recorded",
-        help="recorded: what was done; enforce: what would have been done were every policy enforced",
+        help="recorded: what was done; enforce: what would have been done were every policy and rule enforced",
     )  # fmt: skip
     parser.add_argument(
         "--candidate", action="store_true", help="group what the candidate contract finds, as if it were in force"

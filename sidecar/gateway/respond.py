@@ -151,7 +151,9 @@ def _error(problem: Problem, violation: Violation) -> dict[str, Any]:
     """One of `errors`; the pointer is a URI fragment (RFC 6901 section 6)."""
     header = "" if violation.pointer else problem.headers.get(violation.feature, "")
     error: dict[str, Any] = {"header": header} if header else {"pointer": f"#{quote(violation.pointer, _FRAGMENT)}"}
-    error |= {"row": violation.row, "code": violation.code}
+    # What did not refuse (a warning, a repair, a rule that observes) is told beside what did: mend what rejects.
+    action = violation.applied.value if violation.enforced else "observe"
+    error |= {"row": violation.row, "code": violation.code, "action": action}
     if problem.disclosure is Disclosure.FULL:
         error["detail"] = violation.message
     if problem.fault:

@@ -10,7 +10,7 @@ negation holds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from ..expression import (
@@ -86,17 +86,20 @@ def _type_of(path: tuple[str, ...]) -> Type:
     return _FIELDS.get(head, ANY)
 
 
-def compile_condition(text: str) -> Callable[[Mapping[str, Any]], bool]:
+def compile_condition(text: str) -> Condition:
     """A function from the record of a row (`to_record`) to whether the condition holds. ExpressionError otherwise."""
     names = RecordNames()
     expression = compile_expression(text, names)
-    return _Condition(expression, [names.paths[key] for key in expression.names])
+    return Condition(expression, [names.paths[key] for key in expression.names])
 
 
-class _Condition:
+class Condition:
+    """A compiled condition. `features` are the names that it takes for features, for every other name is a field."""
+
     def __init__(self, expression: Expression, paths: list[tuple[str, ...]]) -> None:
         self._answer = expression.answer
         self._paths = paths
+        self.features = tuple(path[1] for path in paths if path[0] == "features" and len(path) > 1)
 
     def __call__(self, record: Mapping[str, Any]) -> bool:
         return self._answer(*[_read(record, path) for path in self._paths]) is True

@@ -79,7 +79,7 @@ def _as(report: ContractReport) -> str:
 def _summary(report: ContractReport) -> str:
     if not report.rows:
         return f"no judged rows in this time{', under a policy with a candidate' if report.candidate else ''}"
-    would = "would be refused if every policy enforced" if report.as_enforced else "were refused"
+    would = "would be refused if every policy and rule enforced" if report.as_enforced else "were refused"
     if report.candidate:
         would = "would be refused under the candidate"
     return (

@@ -47,6 +47,16 @@ def test_nothing_fits(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == ""
 
 
+def test_a_misspelt_name_is_told_where_nothing_fits(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.call()
+    assert find(desk, "verdit == 'rejected' or agee > 1") == 1
+    told = capsys.readouterr().err
+    assert "no row had a feature `verdit`; did you mean `verdict`?" in told
+    assert "no row had a feature `agee`; did you mean `age`?" in told
+    assert find(desk, "age > 1000") == 1
+    assert capsys.readouterr().err == ""
+
+
 def test_labels_can_be_asked_for(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     name = desk.call()
     desk.call()

@@ -167,8 +167,8 @@ def test_the_protocols_string_says_whom_to_ask_too(guards: dict[str, Guard], pro
 @pytest.mark.parametrize(
     ("disclosure", "keys"),
     [
-        ("full", {"pointer", "row", "code", "detail", "fault", "contact"}),
-        ("codes", {"pointer", "row", "code", "fault", "contact"}),
+        ("full", {"pointer", "row", "code", "action", "detail", "fault", "contact"}),
+        ("codes", {"pointer", "row", "code", "action", "fault", "contact"}),
         ("minimal", None),
     ],
 )
@@ -194,7 +194,7 @@ contract:
     judge = guard(tmp_path, text)
     problem = refused(judge, {"instances": [{"age": 1}]}, {"x-region": "w"})
     (error,) = json.loads(problem_json(problem))["errors"]
-    assert error == {"header": "x-region", "row": 0, "code": "region.values", "fault": "caller"}
+    assert error == {"header": "x-region", "row": 0, "code": "region.values", "action": "reject", "fault": "caller"}
     assert "region.values at header x-region" in json.loads(render(problem, "tfserving", b"")[1])["error"]
 
 

@@ -105,7 +105,9 @@ async def test_refusals_speak_the_callers_protocol_and_echo_no_value(tmp_path: P
         document = problem.json()
         assert problem.value("content-type") == "application/problem+json"
         assert (document["type"], document["status"]) == ("urn:sidecar:problem:contract-violation", 422)
-        assert document["errors"] == [{"pointer": "#/inputs/0/data/0", "row": 0, "code": "age.max", "fault": "caller"}]
+        assert document["errors"] == [
+            {"pointer": "#/inputs/0/data/0", "row": 0, "code": "age.max", "action": "reject", "fault": "caller"}
+        ]
         assert document["instance"] == f"urn:request:{problem.value('x-request-id')}"
         for answered in (found, problem):
             assert b"987654321" not in answered.body + answered.raw_head

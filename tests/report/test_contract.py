@@ -131,7 +131,7 @@ def test_a_name_that_nothing_is_grouped_by_is_refused() -> None:
 def test_the_text_has_the_worst_first_and_says_where_to_look() -> None:
     rows = [row(1, "income.min"), *[row(call, "age.min") for call in (2, 3)]]
     lines = as_text(gather(rows, ("caller", "feature"), owner_of=owner_of, as_enforced=True)).splitlines()
-    assert "3 requests would be refused if every policy enforced" in lines[0]
+    assert "3 requests would be refused if every policy and rule enforced" in lines[0]
     assert lines[2].split()[:2] == ["caller", "feature"]
     assert lines[3].split()[:2] == ["mobile", "age"]
     assert lines[3].endswith("customers #core (from customer-core)")
