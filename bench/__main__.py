@@ -34,7 +34,8 @@ QUICK: Final = Timing(rounds=2, seconds=3, paced_seconds=1.5)
 FULL: Final = Timing(rounds=5, seconds=6, paced_seconds=3)
 
 
-def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+def command_line() -> argparse.ArgumentParser:
+    """The parser of `python -m bench`."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the gateway beside its peers.")
     parser.add_argument("what", nargs="?", choices=["contract", "micro", "shadow", "sustained"], help=WHAT)
     parser.add_argument("--quick", action="store_true", help="2 rounds of 3 s instead of 5 of 6 s")
@@ -49,7 +50,11 @@ def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--soak", type=int, metavar="N", help="send N requests to the sidecar and watch its memory")
     parser.add_argument("--json", type=Path, metavar="FILE", help="every run, and the summary")
     parser.add_argument("--data", type=Path, metavar="DIR", help="where journals and logs go (default .cache/bench)")
-    return parser.parse_args(words)
+    return parser
+
+
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    return command_line().parse_args(words)
 
 
 def timing(options: argparse.Namespace) -> Timing:

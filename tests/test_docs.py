@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
+from bench.__main__ import command_line
 from sidecar.cli import COMMANDS
 from sidecar.gateway.settings import STAMPS
 from sidecar.policy import Policy
@@ -89,6 +90,7 @@ def test_every_flag_that_is_named_exists() -> None:
     for parser in map(parser_of, COMMANDS):
         for each in (parser, *subcommands(parser).values()):
             known |= {flag for action in each._actions for flag in action.option_strings}
+    known |= {flag for action in command_line()._actions for flag in action.option_strings}  # of `python -m bench`
     known |= {"--read-only", "--version"}  # docker's; the main parser's
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
     assert named <= known
