@@ -166,6 +166,7 @@ class TestBad:
                     break
             assert longest_pause < STILL_SECONDS, "this machine is too busy to say"
             assert seen == {number - 2 if number > 3 else 1}
+            eventually(lambda: len(sidecar.events("policy.loaded")) > before)  # said after the workers have it
             assert len(sidecar.events("policy.loaded")) == before + 1
             assert not sidecar.events("policy.refused")
 
