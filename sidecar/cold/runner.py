@@ -85,6 +85,7 @@ class Runner:
     async def stop(self, seconds: float) -> None:
         """Read what there is, commit, close; whatever is not done after `seconds` is left to the next life."""
         self._leave_by = time.monotonic() + seconds * _SHARE_TO_READ
+        self._tape.look_again()  # the workers' last records are newer than the last look
         self._leaving.set()
         if self._task is None:
             return

@@ -56,7 +56,7 @@ class Tape:
         self._records = 0
         self._empty: dict[tuple[str, Position | None], float] = {}
         self._streams: tuple[str, ...] = ()
-        self._streams_until = 0.0
+        self._streams_until = float("-inf")
 
     def next(self, cursor: Cursor) -> list[Strip]:
         """One strip of each stream that has something after the cursor; [] at the end of everything."""
@@ -67,6 +67,11 @@ class Tape:
             if strip is not None:
                 found.append(strip)
         return found
+
+    def look_again(self) -> None:
+        """Ask the disk at the next call, even of what was empty a moment ago: for the last look of all."""
+        self._empty.clear()
+        self._streams_until = float("-inf")
 
     @property
     def reach(self) -> float:

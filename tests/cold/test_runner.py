@@ -27,7 +27,11 @@ class Bench:
     """A journal, and observers that read it."""
 
     def __init__(
-        self, folder: Path, remembered_bytes: int = REMEMBERED_BYTES, **family: Callable[[Context], Any]
+        self,
+        folder: Path,
+        remembered_bytes: int = REMEMBERED_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+        **family: Callable[[Context], Any],
     ) -> None:
         self.data = folder
         self.journal = folder / "journal"
@@ -45,7 +49,7 @@ class Bench:
             cold=self.cold,
             log=self.say,
         )
-        self.tape = Tape(self.journal, remembered_bytes=remembered_bytes)
+        self.tape = Tape(self.journal, remembered_bytes=remembered_bytes, clock=clock)
         self.observing = Observing(
             family,
             lambda section: replace(context, section=section),
@@ -154,6 +158,19 @@ def test_the_end_reads_what_is_left_and_commits(tmp_path: Path) -> None:
         await bench.observing.configure({"metrics": None})
         await bench.observing.stop(5.0)
         assert bench.counted("metrics") == once(range(2000))
+
+    asyncio.run(story())
+
+
+def test_what_was_written_right_after_the_last_look_is_read_before_the_end(tmp_path: Path) -> None:
+    async def story() -> None:
+        bench = Bench(tmp_path, clock=lambda: 0.0, metrics=Counting)  # so that what was empty once stays remembered so
+        append_many(bench.writer, range(10))
+        await bench.observing.configure({"metrics": None})
+        await bench.until(lambda: bench.counted("metrics") == once(range(10)))
+        append_many(bench.writer, range(10, 30))
+        await bench.observing.stop(5.0)
+        assert bench.counted("metrics") == once(range(30))
 
     asyncio.run(story())
 

@@ -69,6 +69,18 @@ def test_what_is_written_later_is_found_from_the_same_place(tmp_path: Path) -> N
     assert first + more == [str(number) for number in range(8)]
 
 
+def test_the_last_look_is_at_the_disk(tmp_path: Path) -> None:
+    writer = open_writer(tmp_path)
+    append_many(writer, range(5))
+    tape = Tape(tmp_path, clock=lambda: 0.0)
+    _, cursor = drain(tape, Cursor())
+    append_many(writer, range(5, 8))
+    append_many(open_writer(tmp_path, stream="worker-9"), range(8, 9))
+    assert tape.next(cursor) == [], "empty a moment ago"
+    tape.look_again()
+    assert sorted(drain(tape, cursor)[0]) == ["5", "6", "7", "8"]
+
+
 def test_memory_is_bounded_and_what_was_forgotten_is_read_again(tmp_path: Path) -> None:
     append_many(open_writer(tmp_path), range(2000), b"x" * 2000)
     tape = Tape(tmp_path, remembered_bytes=1_000_000, clock=Time())
