@@ -1,10 +1,10 @@
 """Who breaks the contract, since when, and whose feature it is: the daily question of a roll-out.
 
-A row counts in every group that one of its violations belongs to; `judged` is all rows of that group's caller, policy,
-model and day, so that a share has the right denominator. Rows refused and requests refused are counted apart: a batch
-may lose rows and be answered. With `as_enforced` the question is what enforcing everything would have done, rules that
-observe included; with `candidate` what the candidate contract would have done. The actions of a row decide it, and the
-rows the request, as in the contract itself.
+A row counts in every group that one of its violations belongs to; `judged` is all rows of that group's caller, model
+and day, of those policies alone that found something here, so that a share has the right denominator. Rows refused and
+requests refused are counted apart: a batch may lose rows and be answered. With `as_enforced` the question is what
+enforcing everything would have done, rules that observe included; with `candidate` what the candidate contract would
+have done. The actions of a row decide it, and the rows the request, as in the contract itself.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ class _Counted:
     last: str = ""
     examples: list[str] = field(default_factory=list)
     answerable: dict[Answerable, None] = field(default_factory=dict)
+    policies: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -152,7 +153,7 @@ def gather(
         if name not in _OF_ROW and name not in _OF_VIOLATION and not name.startswith(SLICE):
             raise ValueError(f"cannot group by `{name}`: there are {', '.join(known_dimensions())}, slice.NAME")
     of_row = tuple(name for name in by if name not in _OF_VIOLATION)
-    judged: defaultdict[tuple[str, ...], float] = defaultdict(float)
+    judged: defaultdict[tuple[str, ...], defaultdict[str, float]] = defaultdict(lambda: defaultdict(float))
     groups: dict[tuple[str, ...], _Counted] = {}
     requests: set[str] = set()
     calls: dict[str, _Call] = {}
@@ -171,7 +172,7 @@ def gather(
         ts = row.ts or ""
         first, last = min(first or ts, ts), max(last, ts)
         place = {name: _of_row(row, name) for name in of_row}
-        judged[tuple(place.values())] += row.weight
+        judged[tuple(place.values())][row.policy.name] += row.weight
         violations = row.violations
         if candidate and row.candidate is not None:
             violations = row.candidate.violations
@@ -191,6 +192,7 @@ def gather(
             key = tuple(place[name] if name in place else _of_violation(violation, answerable, name) for name in by)
             counted = groups.setdefault(key, _Counted())
             refuses = gone and violation.applied in REFUSING and (violation.enforced or as_enforced or candidate)
+            counted.policies.add(row.policy.name)
             counted.codes[violation.code] += 1
             counted.answerable.setdefault(answerable)
             if refuses:
@@ -280,13 +282,15 @@ def _count(counted: _Counted, row: Prediction, ts: str, refuses: bool) -> None:
 
 
 def _group(
-    by: tuple[str, ...], key: tuple[str, ...], counted: _Counted, judged: Mapping[tuple[str, ...], float]
+    by: tuple[str, ...], key: tuple[str, ...], counted: _Counted, judged: Mapping[tuple[str, ...], Mapping[str, float]]
 ) -> Group:
     place = dict(zip(by, key, strict=True))
-    whole = tuple(value for name, value in place.items() if name not in _OF_VIOLATION)
+    rows = judged[tuple(value for name, value in place.items() if name not in _OF_VIOLATION)]
+    # Rows of another policy could not have broken what this group is about
+    theirs = counted.policies if any(name in _OF_VIOLATION for name in by) else rows
     return Group(
         by=place,
-        judged=judged[whole],
+        judged=sum(rows[policy] for policy in theirs),
         rows=counted.rows,
         refused_rows=counted.refused_rows,
         refused=len(counted.refused),

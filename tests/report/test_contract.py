@@ -30,7 +30,7 @@ def row(call: int, *codes: str, caller: str = "mobile", verdict: str = "", would
         row=more.pop("row", 0),
         ts=more.pop("ts", f"2026-03-0{1 + call % 3}T12:00:00.000000Z"),
         caller=caller,
-        policy=PolicyRef("credit", "1.0.0", "b2:aa"),
+        policy=PolicyRef(more.pop("policy", "credit"), "1.0.0", "b2:aa"),
         model=ModelRef("credit", "14"),
         verdict=verdict or ("observed" if codes else "ok"),
         violations=violations,
@@ -57,6 +57,20 @@ def test_groups_name_the_caller_the_feature_and_who_answers() -> None:
     assert (mobile.first, mobile.last) == ("2026-03-02T12:00:00.000000Z", "2026-03-03T12:00:00.000000Z")
     assert mobile.examples == ("p1", "p2")
     assert found["batch", "income"].share == 0.5
+
+
+def test_a_share_is_of_the_rows_that_the_same_policy_judged() -> None:
+    rows = [row(0, "age.min"), row(1), row(2, policy="pricing"), row(3, "tenure.max", policy="pricing"), row(4)]
+    by_feature = gather(rows, ("feature",), owner_of=owner_of, as_enforced=True).groups
+    assert {group.by["feature"]: (group.rows, group.judged) for group in by_feature} == {
+        "age": (1, 3),
+        "tenure": (1, 2),
+    }
+    (by_caller,) = gather(rows, ("caller",), owner_of=owner_of, as_enforced=True).groups
+    assert (by_caller.rows, by_caller.judged) == (2, 5), "a caller's share is of everything it sent"
+    shared = [*rows, row(5, "age.min", policy="pricing")]
+    (age,) = [g for g in gather(shared, ("feature",), owner_of=owner_of).groups if g.by["feature"] == "age"]
+    assert (age.rows, age.judged) == (2, 6), "a feature of both policies is judged by both"
 
 
 def test_a_rule_that_only_observed_refused_nobody() -> None:
