@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from .contract import ContractReport, Group
-from .page import Bar, Page, Table
+from .page import Bar, Kind, Page, Table
 
 MOST_GROUPS: Final = 50
 NOBODY: Final = "nobody"
@@ -56,7 +56,9 @@ def as_text(report: ContractReport) -> str:
 
 def as_page(report: ContractReport) -> Page:
     """What the HTML file holds."""
-    rows = [[*_cells(group), ", ".join(group.codes), " ".join(group.examples)] for group in report.groups]
+    rows = [[*_cells(group), "\n".join(group.codes), "\n".join(group.examples)] for group in report.groups]
+    kinds: list[Kind] = ["text"] * len(report.by)
+    kinds += ["figure", "figure", "figure", "figure", "figure", "time", "time", "text", "text", "id"]
     bars = [
         Bar(" · ".join(value or "-" for value in group.by.values()), group.share, f"{group.share:.2%}")
         for group in report.groups[:MOST_GROUPS]
@@ -64,7 +66,7 @@ def as_page(report: ContractReport) -> Page:
     return Page(
         title="Who breaks the contract",
         summary=_summary(report),
-        table=Table((*_heads(report), "codes", "examples"), rows),
+        table=Table((*_heads(report), "codes", "examples"), rows, kinds),
         bars_title="Share of judged rows that break something",
         bars=bars,
     )

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Final
+from typing import Final, Literal
 
+Kind = Literal["text", "figure", "time", "id"]
 _STYLE: Final = (
-    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem;max-width:75rem;color:#1b1f24;background:#fff}"
+    "body{font:15px/1.5 system-ui,sans-serif;margin:2rem;max-width:90rem;color:#1b1f24;background:#fff}"
     "table{border-collapse:collapse;width:100%}th,td{padding:.3rem .6rem;border-bottom:1px solid #d8dee4;"
     "text-align:left;vertical-align:top}th{background:#f6f8fa}h2{margin-top:2rem}svg text{font:13px system-ui}"
+    ".figure{text-align:right}th,.figure,.time,.id{white-space:nowrap}td.id{font:13px/1.7 ui-monospace,monospace}"
+    ".wide{overflow-x:auto}svg{max-width:100%}"
     "@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}th{background:#161b22}"
     "th,td{border-color:#30363d}svg text{fill:#e6edf3}}"
 )
@@ -30,10 +33,11 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of texts."""
+    """A table of texts, which may have several lines; `kinds`, one a column, says how it is set: see Kind."""
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
+    kinds: Sequence[Kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +68,19 @@ def html(page: Page) -> str:
 
 
 def _table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in table.heads)
-    rows = "\n".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in table.rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>"
+    head = "".join(
+        f'<th scope="col" class="{kind}">{escape(text)}</th>'
+        for text, kind in zip(table.heads, table.kinds, strict=True)
+    )
+    rows = "\n".join(f"<tr>{_cells(row, table.kinds)}</tr>" for row in table.rows)
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table></div>'
+
+
+def _cells(row: Sequence[str], kinds: Sequence[Kind]) -> str:
+    return "".join(
+        f'<td class="{kind}">{escape(text).replace(chr(10), "<br>")}</td>'
+        for text, kind in zip(row, kinds, strict=True)
+    )
 
 
 def _plot(bars: Sequence[Bar]) -> str:

@@ -160,6 +160,15 @@ def test_the_page_escapes_what_callers_wrote() -> None:
     assert "http" not in page
 
 
+def test_the_page_keeps_each_example_and_each_time_on_one_line() -> None:
+    rows = [row(1, "age.min"), row(2, "age.min")]
+    page = html(as_page(gather(rows, ("caller", "feature"), owner_of=owner_of)))
+    assert '<td class="id">p1<br>p2</td>' in page
+    assert '<td class="figure">2</td>' in page
+    assert page.count('<td class="time">') == 2
+    assert page.count("<th ") == page.count("<td ") == 12
+
+
 def test_the_json_has_every_figure() -> None:
     found = as_json(gather([row(1, "age.min")], ("caller", "feature"), owner_of=owner_of, as_enforced=True))
     assert (found["as"], found["rows"], found["refused"]) == ("enforce", 1.0, 1)
