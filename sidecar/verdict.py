@@ -5,7 +5,8 @@ No HTTP, no I/O, no clock. The same verdict is applied (enforce) or only recorde
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -38,13 +39,14 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
 
 
-# Where several outcomes meet, the one of the highest rank tells of them all.
-RANK: Final[dict[Outcome, int]] = {
-    outcome: rank
-    for rank, outcome in enumerate(
-        (Outcome.OK, Outcome.OBSERVED, Outcome.REPAIRED, Outcome.UNCHECKED, Outcome.FALLBACK, Outcome.REJECTED)
-    )
-}
+# Every word for what became of a row or a call, by gravity: where several meet, the gravest tells of them all.
+_WORDS: Final = ("ok", "observed", "repaired", "unchecked", "dropped", "fallback", "rejected", "interrupted")
+RANK: Final[dict[str, int]] = {word: rank for rank, word in enumerate(_WORDS, 1)}
+
+
+def gravest(words: Iterable[str]) -> str:
+    """The gravest of these words, at least one; a word that is none of ours weighs nothing."""
+    return max(words, key=lambda word: RANK.get(word, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +104,47 @@ class Verdict:
 
 
 ACCEPTED = Verdict(Outcome.OK)
+
+
+def in_request(reply: Verdict, rows: int, left_out: Sequence[int]) -> Verdict:
+    """A verdict on an answer, its rows counted as the request's `rows`, of which `left_out` were not sent."""
+    if not left_out or not (reply.fallback_rows or reply.rejected_rows or reply.dropped_rows):
+        return reply
+    absent = frozenset(left_out)
+    sent = [row for row in range(rows) if row not in absent]
+    return replace(
+        reply,
+        fallback_rows=tuple([sent[row] for row in reply.fallback_rows if row < len(sent)]),
+        rejected_rows=tuple([sent[row] for row in reply.rejected_rows if row < len(sent)]),
+        dropped_rows=tuple([sent[row] for row in reply.dropped_rows if row < len(sent)]),
+    )
+
+
+def both(request: Verdict, reply: Verdict) -> Verdict:
+    """One verdict for a call: the graver outcome of its two sides, with what was found on both.
+
+    Rows of both count the request's (`in_request`). A call that is refused has no dropped rows: nothing is answered.
+    """
+    if reply is ACCEPTED:
+        return request
+    dropped = () if request.refused or reply.refused else (*request.dropped_rows, *reply.dropped_rows)
+    graver = reply if RANK[reply.outcome] >= RANK[request.outcome] else request
+    return Verdict(
+        outcome=graver.outcome,
+        would=reply.would if RANK[reply.would] >= RANK[request.would] else request.would,
+        violations=request.violations + reply.violations,
+        total=request.total + reply.total,
+        fallback_rows=tuple(sorted({*request.fallback_rows, *reply.fallback_rows})),
+        rejected_rows=tuple(sorted({*request.rejected_rows, *reply.rejected_rows})),
+        repaired_rows=max(request.repaired_rows, reply.repaired_rows),
+        reason=graver.reason,
+        dropped_rows=tuple(sorted(dropped)),
+    )
+
+
+def fallen_back(verdict: Verdict, rows: int, dropped_rows: tuple[int, ...]) -> Verdict:
+    """The same call, answered with fallback values for each of its `rows` that was not dropped."""
+    absent = frozenset(dropped_rows)
+    left = tuple([row for row in range(rows) if row not in absent])
+    outcome = Outcome.REJECTED if dropped_rows else Outcome.FALLBACK
+    return replace(verdict, outcome=outcome, fallback_rows=left, dropped_rows=dropped_rows, rejected_rows=())

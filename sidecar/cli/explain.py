@@ -13,6 +13,7 @@ from ..exchange import Open
 from ..policy import Policy, short
 from ..policy.ownership import responsible_for
 from ..predictions import Prediction, moment, to_record
+from ..verdict import gravest
 from .explain_row import add_flags, run_row
 from .explain_text import as_text
 from .output import add_output, put
@@ -114,7 +115,7 @@ def _story(recorded: Recorded, rows: Sequence[Prediction], labels: Mapping[str, 
             "stated_in": call.version_source,
             "identity": call.identity,
         },
-        "verdict": _gravest([row.verdict for row in rows]),
+        "verdict": gravest(row.verdict for row in rows),
         "mode": call.mode,
         "would": call.would,
         "reason": call.reason,
@@ -173,10 +174,3 @@ def _streaming(opening: Open) -> dict[str, Any]:
         "verdict": "streaming",
         "rows": [],
     }
-
-
-_GRAVITY: Final = ("", "ok", "observed", "repaired", "unchecked", "fallback", "rejected", "interrupted")
-
-
-def _gravest(verdicts: Sequence[str]) -> str:
-    return max(verdicts, key=lambda verdict: _GRAVITY.index(verdict) if verdict in _GRAVITY else 0)

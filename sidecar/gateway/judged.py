@@ -18,7 +18,7 @@ from ..contract import Mode
 from ..errors import UpstreamFault
 from ..guard import GUARD_ERROR, Judged
 from ..upstream import AnswerHead, Leg
-from ..verdict import ACCEPTED, Outcome, Verdict
+from ..verdict import ACCEPTED, Outcome, Verdict, both, fallen_back, in_request
 from . import record, respond
 from .body import HeldBody
 
@@ -123,7 +123,7 @@ class JudgedCall(HeldBody):
         super().reply_head(head)
         if head.streams and self._holding and self.judge.checks_reply and 200 <= head.status < 300:
             # after the stamps, which speak of the input: nobody looks into what is streamed
-            self.verdict = record.both(self.verdict or ACCEPTED, Verdict(Outcome.UNCHECKED, reason="stream"))
+            self.verdict = both(self.verdict or ACCEPTED, Verdict(Outcome.UNCHECKED, reason="stream"))
 
     def reply_body(self, data: bytes) -> None:
         head = self._reply
@@ -207,10 +207,8 @@ class JudgedCall(HeldBody):
         self.contract_ns += perf_counter_ns() - started
         if judged.guard_error:
             self.gateway.guard_failed(self.judge, judged.guard_error)
-        reply = judged.verdict
-        if reply.fallback_rows or reply.dropped_rows:
-            reply = record.in_request(reply, self.rows, self.left_out_rows)
-        self.verdict = record.both(self.verdict or ACCEPTED, reply)
+        reply = in_request(judged.verdict, self.rows, self.left_out_rows)
+        self.verdict = both(self.verdict or ACCEPTED, reply)
         if reply.refused:
             self.model_version = judged.model_version
             if not self._may_fall_back("contract"):
@@ -293,8 +291,8 @@ class JudgedCall(HeldBody):
         )
         if body is None:
             return False
-        self.fallback_rows = tuple([row for row in range(rows) if row not in dropped])
-        self.verdict = record.fallen_back(self.verdict or ACCEPTED, self.fallback_rows, dropped)
+        self.verdict = verdict = fallen_back(self.verdict or ACCEPTED, rows, dropped)
+        self.fallback_rows = verdict.fallback_rows
         events = body.startswith(b"data:")  # JSON never does
         self.answer(200, b"text/event-stream" if events else b"application/json", body)
         return True

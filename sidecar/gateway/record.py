@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..exchange import ListedViolation, Open
 from ..problem import Problem
 from ..telemetry.http import redacted
-from ..verdict import ACCEPTED, RANK, Action, Outcome, Verdict, Violation
+from ..verdict import ACCEPTED, Action, Outcome, Verdict, Violation
 from .head import folded
 
 if TYPE_CHECKING:
@@ -106,43 +106,6 @@ def addressed(problem: Problem, call: Call) -> Problem:
     guard = call.line.guard
     policy = guard.stamp if guard is not None else ""
     return replace(problem, request_id=call.request_id, trace_id=call.trace.trace_id, policy=policy)
-
-
-def in_request(reply: Verdict, rows: int, left_out: tuple[int, ...]) -> Verdict:
-    """A verdict on an answer whose rows, those that were sent, count as the request's `rows` do."""
-    sent = [row for row in range(rows) if row not in left_out]
-    return replace(
-        reply,
-        fallback_rows=tuple([sent[row] for row in reply.fallback_rows if row < len(sent)]),
-        dropped_rows=tuple([sent[row] for row in reply.dropped_rows if row < len(sent)]),
-    )
-
-
-def both(request: Verdict, reply: Verdict) -> Verdict:
-    """One verdict for a call: the graver outcome of its two sides, with the violations of both.
-
-    Rows of both count the request's.
-    """
-    if reply is ACCEPTED:
-        return request
-    dropped = () if request.refused or reply.refused else (*request.dropped_rows, *reply.dropped_rows)
-    graver = reply if RANK[reply.outcome] >= RANK[request.outcome] else request
-    would = reply.would if RANK[reply.would] >= RANK[request.would] else request.would
-    return replace(
-        graver,
-        would=would,
-        violations=request.violations + reply.violations,
-        total=request.total + reply.total,
-        repaired_rows=max(request.repaired_rows, reply.repaired_rows),
-        fallback_rows=tuple(sorted({*request.fallback_rows, *reply.fallback_rows})),
-        dropped_rows=tuple(sorted(dropped)),
-    )
-
-
-def fallen_back(verdict: Verdict, fallback_rows: tuple[int, ...], dropped_rows: tuple[int, ...]) -> Verdict:
-    """The same call, answered with fallback values for every row that was not dropped."""
-    outcome = Outcome.REJECTED if dropped_rows else Outcome.FALLBACK
-    return replace(verdict, outcome=outcome, fallback_rows=fallback_rows, dropped_rows=dropped_rows, rejected_rows=())
 
 
 def open_of(call: Call) -> Open:

@@ -12,7 +12,7 @@ from ..gateway import respond
 from ..guard import Guard, Judged
 from ..problem import Problem
 from ..rows import MISSING, Rows, Value
-from ..verdict import ACCEPTED, RANK, Outcome, Verdict
+from ..verdict import Outcome, Verdict, both, fallen_back, in_request
 
 # (body sent, rows sent) → the model's answer.
 Answer: TypeAlias = Callable[[bytes, int], bytes]
@@ -87,7 +87,9 @@ def _answered(guard: Guard, played: Played, kept: Sequence[int], body: bytes) ->
         fallback_rows=verdict.fallback_rows,
         dropped_rows=verdict.dropped_rows,
     )
-    played = replace(played, reply=reply, verdict=both(verdict, reply.verdict, kept))
+    left_out = (*verdict.fallback_rows, *verdict.dropped_rows)
+    whole = both(verdict, in_request(reply.verdict, len(kept) + len(left_out), left_out))
+    played = replace(played, reply=reply, verdict=whole)
     try:
         played = replace(played, answer=guard.codec.read_reply(body))
     except WireError:
@@ -113,35 +115,8 @@ def _fallen_back(guard: Guard, played: Played) -> Played:
     body = guard.fallback_reply(played.asked.body, "", count, model_name=name, dropped_rows=dropped)
     if body is None:  # as the gateway: rows that must not be sent, and no answer for them
         return _refused(played, respond.input_problem(guard, played.judged))
-    left = tuple(row for row in range(count) if row not in dropped)
-    verdict = replace(
-        played.verdict, outcome=Outcome.FALLBACK, fallback_rows=left, rejected_rows=(), dropped_rows=dropped
-    )
+    verdict = fallen_back(played.verdict, count, dropped)
     return replace(played, verdict=verdict, body=body, delivered=_delivered(guard, body, dropped))
-
-
-def both(request: Verdict, reply: Verdict, kept: Sequence[int]) -> Verdict:
-    """One verdict for a call: the graver outcome of its two sides, rows counted as in the request."""
-    if reply is ACCEPTED:
-        return request
-    place = dict(enumerate(kept))
-    graver = reply if RANK[reply.outcome] >= RANK[request.outcome] else request
-    would = reply.would if RANK[reply.would] >= RANK[request.would] else request.would
-    return replace(
-        graver,
-        would=would,
-        violations=request.violations + reply.violations,
-        total=request.total + reply.total,
-        changes=request.changes,
-        repaired_rows=max(request.repaired_rows, reply.repaired_rows),
-        rejected_rows=_joined(request.rejected_rows, reply.rejected_rows, place),
-        fallback_rows=_joined(request.fallback_rows, reply.fallback_rows, place),
-        dropped_rows=_joined(request.dropped_rows, reply.dropped_rows, place),
-    )
-
-
-def _joined(request: Sequence[int], reply: Sequence[int], place: Mapping[int, int]) -> tuple[int, ...]:
-    return tuple(sorted({*request, *(place.get(row, row) for row in reply)}))
 
 
 def _read(guard: Guard, body: bytes, asked: Asked) -> Rows | None:

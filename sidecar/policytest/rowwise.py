@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from ..contract import Mode
 from ..contract.rowwise import RowVerdict
 from ..guard import Guard
-from ..verdict import Outcome, Verdict
+from ..verdict import Outcome, Verdict, gravest
 from .compare import RowSeen
 from .play import Played
-
-_RANK: Final = ("ok", "observed", "repaired", "unchecked", "dropped", "fallback", "rejected")
 
 
 def row_seen(guard: Guard, played: Played) -> tuple[RowSeen, ...]:
@@ -28,7 +24,7 @@ def row_seen(guard: Guard, played: Played) -> tuple[RowSeen, ...]:
         words = ["ok", *(_word(mode, verdict) for verdict in both)]
         found.append(
             RowSeen(
-                verdict=_of_batch(played.verdict, row) or max(words, key=_RANK.index),
+                verdict=_of_batch(played.verdict, row) or gravest(words),
                 codes=tuple(sorted({broken.code for verdict in both for broken in verdict.broken})),
                 sent=played.sent[row] if row < len(played.sent) else None,
                 delivered=played.delivered[row] if row < len(played.delivered) else None,

@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from sidecar.exchange import Edit, Exchange, Kind, ListedViolation, encode
-from sidecar.gateway.record import in_request
 from sidecar.guard import Guard, Judged
 from sidecar.journal import Read
-from sidecar.verdict import Violation
+from sidecar.verdict import Outcome, Violation, gravest, in_request
 
 START = 1_767_323_045_123_456_789  # 2026-01-02T03:04:05.123456789Z
-_RANK = ("ok", "observed", "repaired", "unchecked", "fallback", "rejected")
 
 
 def prediction_id(number: int) -> str:
@@ -61,7 +59,7 @@ def judged_call(
         found = in_request(answered.verdict, asked.rows, left_out)
         fallback_rows = tuple(sorted({*fallback_rows, *found.fallback_rows}))
         dropped_rows = tuple(sorted({*dropped_rows, *found.dropped_rows}))
-        outcome = max(outcome, answered.verdict.outcome, key=_RANK.index)
+        outcome = Outcome(gravest((outcome, answered.verdict.outcome)))
         status = 502 if answered.verdict.refused else 200
     elif reply is None and not nothing_to_send:
         status = 502
