@@ -9,7 +9,7 @@ import httpx
 
 from ..errors import RuntimeSetupError, SidecarError
 from ..policy import Loaded, Policy
-from ..policy.metadata import Stated, against, stated_by_names, stated_by_oip
+from ..policy.metadata import Stated, against, not_compared, stated_by_names, stated_by_oip
 from ..upstream.address import parse_address
 from ..yamldoc import Finding
 from .infer_model import ask_model
@@ -24,7 +24,8 @@ def beside(loaded: Loaded, url: str) -> Iterator[Finding]:
         if policy is None or policy.model.protocol == "opaque":
             continue
         try:
-            found = list(against(policy, _stated(policy, url)))
+            stated = _stated(policy, url)
+            found = [*against(policy, stated), *not_compared(policy, stated)]
         except SidecarError as error:
             found = [Finding("model.unreachable", str(error), path=("model",))]
         for finding in found:
@@ -36,7 +37,7 @@ def _stated(policy: Policy, url: str) -> Stated:
     if not name and policy.model.protocol in ("oip", "tfserving"):
         raise RuntimeSetupError("the policy does not say which model of the server is meant: say `model: {name: …}`")
     if policy.model.protocol != "oip":
-        return stated_by_names([guess.name for guess in ask_model(url, name).features])
+        return stated_by_names([guess.name for guess in ask_model(url, name, policy.model.path or "").features])
     ask_model(url, name)  # says in its own words why there is nothing to ask
     address = parse_address(url)
     transport = httpx.HTTPTransport(verify=address.ssl_context() or False, uds=address.path or None, trust_env=False)

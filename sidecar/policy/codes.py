@@ -39,6 +39,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "value.section": ("The keys of this section do not fit together.", "Read the message."),
     # of a policy beside its model's server: `check --upstream`
     "model.unreachable": ("The server could not be asked, or does not have the model.", "Check URL and name."),
+    "model.unstated": ("The server does not say this of the model: it was not compared.", "Compare it by hand."),
     "model.version-not-served": (
         "The server states another version than the policy pins.",
         "Pin the right one.",

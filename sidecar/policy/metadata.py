@@ -89,6 +89,20 @@ def against(policy: Policy, stated: Stated) -> Iterator[Finding]:
         yield from _outputs(policy, stated.outputs)
 
 
+def not_compared(policy: Policy, stated: Stated) -> Iterator[Finding]:
+    """What the policy says and the server does not: nobody should take silence for agreement."""
+    kinds = (
+        ("version", bool(policy.model.versions), stated.versions),
+        ("inputs", bool(policy.contract.features), stated.inputs),
+        ("outputs", bool(policy.contract.prediction), stated.outputs),
+    )
+    missing = [kind for kind, expected, said in kinds if expected and said is None]
+    if missing:
+        message = f"the server states no {', no '.join(missing)} of this model: not compared"
+        hint = "the version is compared again in each answer that states it" if "version" in missing else ""
+        yield Finding("model.unstated", message, hint, "warning", ("model",))
+
+
 def _inputs(policy: Policy, inputs: Sequence[Tensor]) -> Iterator[Finding]:
     by_name = {tensor.name: tensor for tensor in inputs}
     told: Any = getattr(policy.model.wire, "columns", None)

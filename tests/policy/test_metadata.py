@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.policy import Policy, load
-from sidecar.policy.metadata import Stated, against, stated_by_names, stated_by_oip
+from sidecar.policy.metadata import Stated, against, not_compared, stated_by_names, stated_by_oip
 from sidecar.yamldoc import Finding
 
 MATRIX = "{protocol: oip, name: credit, version: '3', columns: {input-0: [age, income]}}"
@@ -47,6 +47,16 @@ def test_what_agrees_gives_no_finding(tmp_path: Path) -> None:
 def test_a_server_that_states_nothing_is_believed_in_nothing(tmp_path: Path) -> None:
     assert found(policy(tmp_path), {"name": "credit", "inputs": [], "outputs": []}) == {}
     assert list(against(policy(tmp_path), stated_by_oip("nonsense"))) == []
+
+
+def test_silence_is_not_taken_for_agreement(tmp_path: Path) -> None:
+    mlserver = stated_by_oip({"name": "credit", "versions": [], "inputs": [], "outputs": []})
+    (finding,) = not_compared(policy(tmp_path), mlserver)
+    assert (finding.code, finding.severity) == ("model.unstated", "warning")
+    assert finding.message == "the server states no version, no inputs, no outputs of this model: not compared"
+    unpinned = policy(tmp_path, NAMED, more="")
+    assert "no inputs of this model" in next(not_compared(unpinned, mlserver)).message
+    assert list(not_compared(policy(tmp_path), stated_by_oip(document([tensor("input-0")], [tensor("score")])))) == []
 
 
 def test_another_version(tmp_path: Path) -> None:
