@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         raise RuntimeSetupError("--delimiter is one sign, or \\t")
     profile, table, asked, signature, faults, source = _read(args)
     if args.upstream:
-        signature = ask_model(args.upstream, args.model)
+        signature = ask_model(args.upstream, args.model, args.path)
     asked = stated(signature, asked)
     features, predictions = table.features, table.predictions
     opening: list[str] = []

@@ -20,10 +20,10 @@ _MOST_BYTES: Final = 8 * 1024 * 1024
 Get = Callable[[str], "tuple[int, Any]"]
 
 
-def ask_model(url: str, model: str) -> Signature:
+def ask_model(url: str, model: str, path: str = "") -> Signature:
     """What the server states. RuntimeSetupError where nobody answers, or the model is not there.
 
-    Without `model`: the only one it lists, where it lists one.
+    Without `model`: the only one it lists, where it lists one. `path`: of an OpenAPI page, this route.
     """
     address = parse_address(url)
     transport = httpx.HTTPTransport(verify=address.ssl_context() or False, uds=address.path or None, trust_env=False)
@@ -33,16 +33,16 @@ def ask_model(url: str, model: str) -> Signature:
         base_url=base, transport=transport, trust_env=False, timeout=TIMEOUT_SECONDS, headers=headers
     ) as client:
 
-        def get(path: str) -> tuple[int, Any]:
+        def get(page: str) -> tuple[int, Any]:
             try:
-                with client.stream("GET", path) as answer:
+                with client.stream("GET", page) as answer:
                     content = b""
                     for piece in answer.iter_bytes():
                         content += piece
                         if len(content) > _MOST_BYTES:
                             return answer.status_code, None
             except httpx.TimeoutException:
-                raise RuntimeSetupError(f"{url}: no answer to GET {path} in {TIMEOUT_SECONDS:.0f} s") from None
+                raise RuntimeSetupError(f"{url}: no answer to GET {page} in {TIMEOUT_SECONDS:.0f} s") from None
             except httpx.HTTPError as error:
                 raise RuntimeSetupError(
                     f"{url}: {str(error) or type(error).__name__}; is the server running?"
@@ -52,15 +52,14 @@ def ask_model(url: str, model: str) -> Signature:
             except (ValueError, RecursionError):
                 return answer.status_code, None
 
-        return detect(get, url, model)
+        return detect(get, url, model, path)
 
 
-def detect(get: Get, url: str, model: str) -> Signature:
+def detect(get: Get, url: str, model: str, path: str = "") -> Signature:
     """The first protocol that the server speaks: OIP, then TF Serving, then what its OpenAPI page describes."""
-    for ask in (_oip, _tfserving, _openapi):
-        found = ask(get, url, model)
-        if found is not None:
-            return found
+    found = _oip(get, url, model) or _tfserving(get, url, model) or _openapi(get, path)
+    if found is not None:
+        return found
     raise RuntimeSetupError(
         f"{url}: speaks neither OIP (/v2), nor TF Serving (/v1/models/NAME), nor has it an /openapi.json; "
         "say what it speaks: --protocol json (or opaque), or leave --upstream out"
@@ -118,11 +117,11 @@ def _tfserving(get: Get, url: str, model: str) -> Signature | None:
     return Signature(protocol="tfserving", model=model, notes=("The server states no inputs: infer them from data.",))
 
 
-def _openapi(get: Get, url: str, model: str) -> Signature | None:
+def _openapi(get: Get, path: str) -> Signature | None:
     status, document = get("/openapi.json")
     if not _ok(status):
         return None
     try:
-        return from_openapi(document)
+        return from_openapi(document, path)
     except ValueError as error:
         return Signature(protocol="json", notes=(f"/openapi.json: {error}.",))

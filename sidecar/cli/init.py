@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from ..inference.signature import Signature
     from .infer_model import ask_model
 
-    signature = ask_model(args.upstream, args.model) if args.upstream else Signature()
+    signature = ask_model(args.upstream, args.model, args.path) if args.upstream else Signature()
     asked = stated(signature, Asked(args.protocol, args.model, args.path, args.rows))
     if asked.protocol != signature.protocol:  # what the server states is told in its own protocol's words
         signature = Signature(protocol=asked.protocol)

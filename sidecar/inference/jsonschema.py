@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Final
 
@@ -123,18 +124,29 @@ def _nullable(schema: Schema) -> tuple[bool, Schema]:
     return False, schema
 
 
-def from_openapi(document: Any) -> Signature:
-    """The first POST route with a JSON body: one row as an object, or rows under one key, or a list of rows."""
+def from_openapi(document: Any, wanted: str = "") -> Signature:
+    """A POST route with a JSON body: one row as an object, or rows under one key, or a list of rows.
+
+    `wanted`: the route's path; left out, the first that sounds like a model's. ValueError where there is none.
+    """
     paths = document.get("paths") if isinstance(document, Mapping) else None
     if not isinstance(paths, Mapping):
         raise ValueError("this is no OpenAPI document: it has no `paths`")
     found = [(path, body) for path, item in paths.items() if (body := _body(item, document))]
     found.sort(key=lambda each: not any(word in each[0] for word in ("predict", "score", "infer", "invocations")))
-    for path, body in found:
-        signature = _route(path, body, document)
-        if signature is not None:
-            return signature
-    raise ValueError("the OpenAPI document has no POST route with a JSON body that is described")
+    routes = [route for path, body in found if (route := _route(path, body, document)) is not None]
+    others = [route.path for route in routes if route.path != wanted]
+    if wanted and len(others) == len(routes):
+        has = f"; it has {', '.join(shown(path, 100) for path in others[:20])}" if others else ""
+        raise ValueError(f"the OpenAPI document describes no JSON body of POST {shown(wanted, 100)}{has}")
+    if wanted:
+        return next(route for route in routes if route.path == wanted)
+    if not routes:
+        raise ValueError("the OpenAPI document has no POST route with a JSON body that is described")
+    if len(routes) == 1:
+        return routes[0]
+    rest = ", ".join(shown(path, 100) for path in others[1:20])
+    return replace(routes[0], notes=(*routes[0].notes, f"It describes {rest}, too: choose with --path."))
 
 
 def _body(item: Any, root: Any) -> Schema:

@@ -170,6 +170,18 @@ class TestJsonSchema:
         document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"] = batch
         assert written(from_openapi(document)).model.wire.rows == "/rows"
 
+    def test_of_several_routes_the_one_that_is_asked_for(self) -> None:
+        document: dict[str, Any] = json.loads(json.dumps(FASTAPI))
+        other = {"type": "object", "properties": {"pixels": {"type": "array", "items": {"type": "number"}}}}
+        body = {"requestBody": {"content": {"application/json": {"schema": other}}}}
+        document["paths"]["/score"] = {"post": body}
+        score = from_openapi(document, "/score")
+        assert (score.path, [each.name for each in score.features]) == ("/score", ["pixels"])
+        first = from_openapi(document)
+        assert first.path == "/predict" and "/score, too: choose with --path" in first.notes[-1]
+        with pytest.raises(ValueError, match="POST /rate; it has /predict, /score"):
+            from_openapi(document, "/rate")
+
     def test_references_in_a_circle_end(self) -> None:
         with pytest.raises(ValueError, match="properties"):
             from_json_schema({"$ref": "#/a", "a": {"$ref": "#/a"}})
