@@ -15,7 +15,7 @@ from .model import PLANNED, protocols
 from .platform import CloudEvents, Kafka, Platform
 from .sections import Policy
 from .shadowing import of_shadow
-from .slicing import of_expressions
+from .slicing import of_expressions, words_of
 from .urls import allowed, environment_word, fault_of, host_of, is_socket
 
 Path = tuple[str | int, ...]
@@ -106,7 +106,7 @@ def _news(parsed: Parsed[Policy] | Parsed[Platform], findings: Iterable[Finding]
 def _contract(parsed: Parsed[Policy], policy: Policy) -> Iterator[Finding]:
     """The contract's own findings, but for those that only follow from a key already reported."""
     broken = [finding.path for finding in parsed.findings if finding.severity == "error" and len(finding.path) > 1]
-    features = {path[2] for path in broken if path[:2] == ("contract", "features") and len(path) > 2}
+    features = {str(path[2]) for path in broken if path[:2] == ("contract", "features") and len(path) > 2}
     compiled, found = compile_contract(policy.contract)
     for finding in found:
         path = ("contract", *finding.path)
@@ -114,11 +114,10 @@ def _contract(parsed: Parsed[Policy], policy: Policy) -> Iterator[Finding]:
             continue
         if finding.code == "personal-data" and finding.path[-1] in policy.capture.hide:
             continue
-        if path[1:2] == ("rules",) and any(str(name) in finding.message for name in features):
+        if path[1:2] == ("rules",) and features & _words_of_rule(policy.contract, path):
             continue
         yield Finding(finding.code, finding.message, finding.hint, finding.severity, path)
-    if not features:
-        yield from of_expressions(policy)
+    yield from of_expressions(policy, features)
     if compiled is None or policy.model.wire is None or any(path[0] in ("contract", "model") for path in broken):
         return
     try:
@@ -138,6 +137,13 @@ def _follows(code: str, path: Path, broken: Sequence[Path]) -> bool:
     if code in _OF_ONE_KEY and all(len(other) > 3 and other[:4] != path[:4] for other in same):
         return False
     return bool(same)
+
+
+def _words_of_rule(contract: ContractSection, path: Path) -> frozenset[str]:
+    at = path[2] if len(path) > 2 else None
+    if not isinstance(at, int) or at >= len(contract.rules):
+        return frozenset()
+    return words_of(f"{contract.rules[at].when} {contract.rules[at].expect}")
 
 
 def _candidate(contract: ContractSection, policy: Policy) -> Iterator[Finding]:
@@ -251,7 +257,7 @@ def _meetings(policies: Sequence[Parsed[Policy]]) -> Iterator[Finding]:
         if first is not parsed:
             message = f"a second policy named `{policy.name}`; the first is {_where(first)}"
             yield parsed.place(Finding("policy.twice", message, "give it a name of its own", path=("policy",)))
-        if any(finding.path[:1] == ("model",) for finding in parsed.findings):
+        if not policy.model.protocol or any(finding.path[:1] == ("model",) for finding in parsed.findings):
             continue
         what, claim, path = _claim(policy)
         other = claims.setdefault(claim, parsed)

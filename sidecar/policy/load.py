@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from ..contract import ContractSection
-from ..yamldoc import Finding, Keys, Node, Parsed, bind, in_order, read
+from ..yamldoc import Finding, Keys, Node, Parsed, bind, in_order, read, spelt
 from .agreement import across, of_platform, of_policy
 from .candidate import candidates_of, with_candidate
 from .files import Source, gather, read_stdin
@@ -146,7 +146,8 @@ def _platform_root(source: Source, findings: list[Finding]) -> Keys | None:
         hint = "give policies as arguments; one policy alone may carry the platform's sections itself"
         findings.append(Finding("platform.policy", message, hint, "error", (), place.file, place.line, place.column))
         return None
-    findings.extend(bind(root, Platform).findings)
+    root, misspelt = spelt(root, Platform)
+    findings.extend((*misspelt, *bind(root, Platform).findings))
     return root if isinstance(root, Keys) else None
 
 
@@ -154,7 +155,10 @@ def _policy_roots(nodes: list[Node], findings: list[Finding]) -> list[Keys]:
     roots = []
     for node in nodes:
         if isinstance(node, Keys):
-            roots.append(node)
+            meant, misspelt = spelt(node, ContractSection if is_shared(node) else Policy)
+            findings.extend(misspelt)
+            assert isinstance(meant, Keys)
+            roots.append(meant)
         else:
             findings.extend(bind(node, Policy).findings)
     return roots

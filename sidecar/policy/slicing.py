@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Set
 
 from ..contract import Compiled
 from ..contract.rules import declared_names
@@ -14,8 +15,13 @@ from .sections import Policy
 Path = tuple[str | int, ...]
 
 
-def of_expressions(policy: Policy) -> Iterator[Finding]:
-    """Findings about slices and action limits."""
+def words_of(text: str) -> frozenset[str]:
+    """The names that a text may speak of."""
+    return frozenset(re.findall(r"\w+", text))
+
+
+def of_expressions(policy: Policy, unsure: Set[str] = frozenset()) -> Iterator[Finding]:
+    """Findings about slices and action limits, but for those that speak of a feature in `unsure`."""
     names, predictions = declared_names(policy.contract)
     seen: set[str] = set()
     for at, each in enumerate(policy.slices):
@@ -23,12 +29,14 @@ def of_expressions(policy: Policy) -> Iterator[Finding]:
             hint = "give each slice a name of its own"
             yield Finding("slice.twice", f"a second slice named `{each.name}`", hint, "error", ("slices", at, "name"))
         seen.add(each.name)
-        if each.where is not None:
+        if each.where is not None and not unsure & words_of(each.where):
             found = _checked(each.where, names, ("slices", at, "where"))
             if isinstance(found, Finding):
                 yield found
     watch = policy.watch
     for at, limit in enumerate(watch.actions if watch is not None else ()):
+        if unsure & words_of(limit.where):
+            continue
         found = _checked(limit.where, predicted(names, predictions), ("watch", "actions", at, "where"))
         if isinstance(found, Finding):
             yield found

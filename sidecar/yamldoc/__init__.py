@@ -15,7 +15,7 @@ findings (paths relative to itself) about keys that do not fit together; it is c
 from __future__ import annotations
 
 from .canonical import dumps, loads
-from .document import Parsed, bind, in_order, parse, parse_all
+from .document import Parsed, bind, in_order, parse, parse_all, spelt
 from .jsonschema import schema_of
 from .nodes import Items, Keys, Node, Place, Scalar, read, show
 from .vocabulary import (
@@ -65,5 +65,6 @@ __all__ = [
     "read",
     "schema_of",
     "show",
+    "spelt",
     "write",
 ]

@@ -1,15 +1,15 @@
 """Trees + shapes → values. Every fault becomes a finding and binding goes on, so one run tells all of them.
 
-A broken value is replaced by its key's default (or left out of its list or mapping): the draft that comes out serves
-further checks of the same run, and is never used when there is an error.
+A broken value is replaced by its key's default (or left out of its list or mapping), and a misspelt key is read as the
+one that was meant, where that can be one only: the draft that comes out serves further checks of the same run, and is
+never used when there is an error.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from .nodes import Items, Keys, Node, Place, Scalar, show
 from .scalars import amount, integer, number
@@ -28,10 +28,9 @@ from .shapes import (
     Words,
     section,
 )
+from .spelling import Path, Respelling, guess, renamed
 from .vocabulary import Finding, Plain, Unit
-from .wording import elsewhere, examples, expects, matches, nearest
-
-Path: TypeAlias = tuple[str | int, ...]
+from .wording import examples, expects, matches, nearest
 
 
 class _Broken:
@@ -42,11 +41,14 @@ BROKEN: Final = _Broken()
 
 
 class Binder:
-    """One document being bound; `findings` grows, nothing is raised."""
+    """One document being bound; `findings` grows, nothing is raised. `respellings` are the misspelt keys that were read
+    as what was meant, outer sections first, and `misspelt` the findings that say so."""
 
     def __init__(self, root: type[Any]) -> None:
         self.root = root
         self.findings: list[Finding] = []
+        self.respellings: list[Respelling] = []
+        self.misspelt: list[Finding] = []
 
     def report(self, code: str, message: str, place: Place, path: Path, hint: str = "") -> _Broken:
         """Note a problem; the value it was about is broken."""
@@ -208,14 +210,10 @@ class Binder:
     def _section(self, node: Node, found: Section, path: Path) -> Any:
         if not isinstance(node, Keys):
             return self._wrong(node, SectionOf(found.cls), path)
-        before = len(self.findings)
+        before = len(self.findings) - len(self.misspelt)
         values: dict[str, Any] = {}
         whole = True
-        further, known = self._variant_fields(node, found)
-        meant: set[str] = set()  # keys that a misspelled one stands for: not reported a second time as missing
-        for name, (place, _) in node.entries.items():
-            if name not in found.fields and name not in further:
-                meant.add(self._unknown(name, place, found, known, path, node))
+        node, meant = self._spelt(node, found, path)
         for field in found.fields.values():
             value = self._field(node, field, path, excused=field.name in meant)
             if value is BROKEN:
@@ -226,13 +224,53 @@ class Binder:
             values[found.variant_attribute] = self._variant(node, found, path)
         if not whole:
             return BROKEN
-        return self._make(found.cls, values, node.place, path, clean=len(self.findings) == before)
+        clean = len(self.findings) - len(self.misspelt) == before
+        return self._make(found.cls, values, node.place, path, clean=clean)
+
+    def _spelt(self, node: Keys, found: Section, path: Path) -> tuple[Keys, set[str]]:
+        """The section with its misspelt keys under the names that were meant, as far as those are sure; and the keys
+        that a misspelt one stands for: they are not reported a second time as missing."""
+        meant: set[str] = set()
+        seen: set[str] = set()
+        first = found.tag.name if found.variants is not None else ""  # the tag says which keys the others may be
+        for tag_only in (True, False) if first and first not in node.entries else (False,):
+            further, owners = self._variant_fields(node, found)
+            fields = {**further, **found.fields}
+            for name, (place, value) in list(node.entries.items()):
+                if name in fields or name in seen or (name in owners and tag_only):
+                    continue
+                if name in owners:
+                    self._of_another(name, place, found, owners, path, node)
+                    continue
+                told = guess(name, found, owners, self.root)
+                if tag_only and told.word != first:
+                    continue
+                seen.add(name)
+                self.report("key.unknown", f"{_name(path)} has no key {show(name)}", place, (*path, name), told.hint)
+                meant.add(told.word)
+                if told.only and told.word not in node.entries and self._fits(value, fields.get(told.word), path):
+                    node = renamed(node, {name: told.word})
+                    self.respellings.append(Respelling(path, name, told.word))
+                    self.misspelt.append(self.findings[-1])
+        return node, meant
+
+    def _fits(self, node: Node, field: Field | None, path: Path) -> bool:
+        """Whether a value is of the kind that a key takes; what is inside a section or list is told when it is read."""
+        if field is None:
+            return False
+        options = field.shape.options if isinstance(field.shape, OneOf) else (field.shape,)
+        if isinstance(node, Keys):
+            return any(isinstance(option, SectionOf | MapOf) for option in options)
+        if isinstance(node, Items):
+            return any(isinstance(option, ListOf | Anything) for option in options)
+        trial = Binder(self.root)
+        return trial.bind(node, field.shape, path) is not BROKEN and not trial.findings
 
     def _field(self, node: Keys, field: Field, path: Path, *, excused: bool = False) -> Any:
         """The value of one key; its default where it is absent or broken.
 
-        Where there is no default, a text stands in for itself in the draft, and anything else is BROKEN. `excused` says
-        that a misspelled key has been reported in place of this one.
+        Where there is no default, a text stands in for itself in the draft, a section for what it is when empty, and
+        anything else is BROKEN. `excused` says that a misspelt key has been reported in place of this one.
         """
         entry = node.entries.get(field.name)
         value: Any = BROKEN
@@ -244,6 +282,8 @@ class Binder:
             return field.make_default()
         if value is BROKEN and isinstance(field.shape, Text):
             return entry[1].text if entry is not None and isinstance(entry[1], Scalar) else ""
+        if value is BROKEN and isinstance(field.shape, SectionOf):
+            return Binder(self.root).bind(Keys(node.place), field.shape, path)  # what it says has been told
         return value
 
     def _make(self, cls: type[Any], values: dict[str, Any], place: Place, path: Path, *, clean: bool) -> Any:
@@ -294,32 +334,15 @@ class Binder:
         made = self._make(cls, values, node.place, path, clean=True)
         return None if made is BROKEN else made
 
-    def _unknown(
+    def _of_another(
         self, name: str, place: Place, found: Section, owners: Mapping[str, list[str]], path: Path, node: Keys
-    ) -> str:
-        """Report a key that is none; the key it was probably meant to be, or nothing."""
-        if name in owners:
-            tag = node.get(found.tag.name)
-            word = tag.text if isinstance(tag, Scalar) else ""
-            message = f"`{found.tag.name}: {word}` has no key {show(name)}"
-            hint = f"it is a key of {found.tag.name} {', '.join(owners[name])}"
-            self.report("key.unknown", message, place, (*path, name), hint)
-            return ""
-        known = [*found.fields, *owners]
-        folded = name.lower().replace("_", "").replace("-", "")
-        synonym = next((field.name for field in found.fields.values() if folded in field.also), "")
-        guess = synonym or nearest(name, known)
-        home = elsewhere(self.root, name)
-        if synonym or (guess and difflib.SequenceMatcher(None, name, guess).ratio() > 0.75):
-            hint = f"did you mean `{guess}`?"
-        elif home:
-            hint = f"`{name}` is a key of {home}: check the indent"
-        elif guess:
-            hint = f"did you mean `{guess}`?"
-        else:
-            hint = f"keys here: {', '.join(sorted(known))}"
-        self.report("key.unknown", f"{_name(path)} has no key {show(name)}", place, (*path, name), hint)
-        return guess if hint.startswith("did you mean") else ""
+    ) -> None:
+        """Report a key that belongs to other variants than the one selected."""
+        tag = node.get(found.tag.name)
+        word = tag.text if isinstance(tag, Scalar) else ""
+        message = f"`{found.tag.name}: {word}` has no key {show(name)}"
+        hint = f"it is a key of {found.tag.name} {', '.join(owners[name])}"
+        self.report("key.unknown", message, place, (*path, name), hint)
 
 
 def _name(path: Path) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from .bind import BROKEN, Binder
 from .nodes import Items, Keys, Node, Place, Scalar, read
 from .shapes import SectionOf
+from .spelling import respelt
 from .vocabulary import Finding
 
 T = TypeVar("T")
@@ -74,8 +75,16 @@ def bind(root: Node, cls: type[T]) -> Parsed[T]:
     binder = Binder(cls)
     value = binder.bind(root, SectionOf(cls), ())
     draft: Any = None if value is BROKEN else value
-    parsed: Parsed[T] = Parsed(root.place.file, draft, (), root)
+    parsed: Parsed[T] = Parsed(root.place.file, draft, (), respelt(root, binder.respellings))
     return dataclasses.replace(parsed, findings=tuple(parsed.place(finding) for finding in binder.findings))
+
+
+def spelt(root: Node, cls: type[Any]) -> tuple[Node, tuple[Finding, ...]]:
+    """A document with its misspelt keys as they were meant, where that is sure, and the findings about them: to be read
+    on as if they were right, and never used."""
+    binder = Binder(cls)
+    binder.bind(root, SectionOf(cls), ())
+    return respelt(root, binder.respellings), tuple(binder.misspelt)
 
 
 def parse_all(text: str | bytes, cls: type[T], *, file: str) -> list[Parsed[T]]:

@@ -30,8 +30,8 @@ def test_mistakes_of_keys_and_of_meaning_are_told_in_one_run(folder: Folder) -> 
 
 
 def test_a_broken_feature_is_not_judged_a_second_time(folder: Folder) -> None:
-    loaded = folder.load(policy(features="contract: {features: {age: {type: int, min: 5, max: 1, nulable: true}}}"))
-    assert codes(loaded) == ["key.unknown"]
+    loaded = folder.load(policy(features="contract: {features: {age: {type: int, min: 5, max: 1, nullable: ja}}}"))
+    assert codes(loaded) == ["value.type"]
 
 
 def test_a_mapping_that_cannot_work_is_told_at_the_model(folder: Folder) -> None:
