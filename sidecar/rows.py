@@ -30,6 +30,13 @@ def header_of(source: str) -> str | None:
     return source[len(_HEADER) :].strip().lower() if source[: len(_HEADER)].lower() == _HEADER else None
 
 
+def as_header(value: Value) -> str:
+    """How a caller tells a value in a header: booleans as JSON spells them, nothing for null."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def same_value(one: Value, other: Value) -> bool:
     """Whether two cells are the same to the model: 1 is not 1.0, and NaN is NaN."""
     return one is other or (type(one) is type(other) and bool(one == other)) or (one != one and other != other)

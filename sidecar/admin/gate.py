@@ -7,10 +7,11 @@ answers; it cannot choose its Host and Origin headers.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
+
+from ..loopback import is_local
 
 OPEN: Final = frozenset({"/", "/healthz"})  # the page holds no data; the probe of a container has no token
 
@@ -33,20 +34,6 @@ def refusal(path: str, headers: Mapping[str, str], token: str) -> tuple[int, str
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         return 403, "a page of another site may not ask here"
     return None
-
-
-def is_local(host: str) -> bool:
-    """Whether a Host header names this machine by itself."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return False
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def authority_of(origin: str) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from .. import __version__
 from ..journal import read_pages
+from ..loopback import is_local
 from ..telemetry import exposition
 from .readiness import Readiness
 from .server import JSON, TEXT, Answer, Request, Route
@@ -71,7 +70,7 @@ def admin_routes(
                 given = request.headers.get("authorization", "").removeprefix("Bearer ")
                 if not hmac.compare_digest(given.encode(), token.encode()):
                     return Answer(401, TEXT, b"a token is needed: Authorization: Bearer ...\n")
-            elif not _local(request.headers.get("host", "")) or "origin" in request.headers:
+            elif not is_local(request.headers.get("host", "")) or "origin" in request.headers:
                 # a web page whose name was re-bound to 127.0.0.1 must not reach this port
                 return Answer(421, TEXT, b"without a token this port answers for localhost only\n")
             return route(request)
@@ -80,16 +79,6 @@ def admin_routes(
 
     routes = {**health_routes(data, readiness), "/api/status": status, "/api/reload": ask_reload}
     return {path: guarded(route) for path, route in routes.items()}, frozenset({"/api/reload"})
-
-
-def _local(host: str) -> bool:
-    name = urlsplit(f"//{host}").hostname or ""
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def policies_in_force(now: Readiness) -> list[exposition.Family]:

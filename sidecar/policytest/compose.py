@@ -9,7 +9,7 @@ from ..contract.cell import Cell
 from ..contract.kinds import Scalar
 from ..errors import WireError
 from ..guard import Guard
-from ..rows import Value, header_of
+from ..rows import Value, as_header
 
 _EXACT: Final = 2**53
 
@@ -52,19 +52,10 @@ def _as_float(value: Value) -> Value:
 def _headers(guard: Guard, rows: Sequence[Mapping[str, Value]]) -> dict[str, str]:
     """Features that come from headers are told there; one request has one of each."""
     headers: dict[str, str] = {}
-    for name, source in guard.contract.features.items():
-        header = header_of(source)
-        if header is None:
-            continue
-        values = {_spelled(row[name]) for row in rows if name in row}
+    for name, header in guard.feature_headers.items():
+        values = {as_header(row[name]) for row in rows if name in row}
         if len(values) > 1:
             raise CaseError(f"`{name}` is a header: one request cannot say {' and '.join(sorted(values))}")
         if values:
             headers[header] = values.pop()
     return headers
-
-
-def _spelled(value: Value) -> str:
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)

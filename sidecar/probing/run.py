@@ -10,7 +10,7 @@ from typing import Final
 
 from ..contract.sections import ContractSection
 from ..guard import Guard
-from ..rows import Value, header_of
+from ..rows import as_header
 from ..verdict import Outcome
 from .answers import Ask, Read, Reply, read, same
 from .cases import About, Case, Row, inside, outside, pairwise, usual_row
@@ -324,13 +324,8 @@ class _Lookup:
 
 def headers_of(guard: Guard, row: Row) -> dict[str, str]:
     """Lower-case header name → text, for the features of a row that come from headers."""
-    found: dict[str, str] = {}
-    for name, source in guard.contract.features.items():
-        header = header_of(source)
-        value: Value = row.get(name)
-        if header is not None and value is not None:
-            found[header] = str(value).lower() if isinstance(value, bool) else str(value)
-    return found
+    headers = guard.feature_headers.items()
+    return {header: as_header(row[name]) for name, header in headers if row.get(name) is not None}
 
 
 _ABSENT: Final = object()

@@ -46,6 +46,7 @@ def test_get_never_reloads(tmp_path: Path) -> None:
         ({"host": "localhost:8602"}, 202),
         ({"host": "rebound.example:8602"}, 421),
         ({"host": ""}, 421),
+        ({"host": "[::"}, 421),
         ({}, 421),
         ({"host": "127.0.0.1:8602", "origin": "http://127.0.0.1:8602"}, 421),
     ],
