@@ -91,7 +91,8 @@ def _row(row: Mapping[str, Any]) -> Iterator[str]:
         because = f": {why}" if why else ""
         yield f"    candidate  {candidate['verdict']} where the contract says {candidate['active']}{because}"
     for name, shadow in row["shadow"].items():
-        yield f"    {name} said {_value(shadow['prediction'])} ({shadow['outcome']}, {shadow['latency_ms']} ms)"
+        prediction, took = shadow["prediction"], f"{shadow['outcome']}, {shadow['latency_ms']:.3f} ms"
+        yield f"    {name} " + (f"said {_values(prediction)}" if prediction else "gave no prediction") + f" ({took})"
 
 
 def _model(model: Mapping[str, Any]) -> str:

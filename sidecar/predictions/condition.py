@@ -22,25 +22,29 @@ from ..expression import (
     Expression,
     Type,
     UnknownNameError,
+    category,
     compile_expression,
 )
+from ..verdict import RANK
 from ..yamldoc import nearest
 from .row import RECORD_FIELDS
 from .values import restored
 
+_VERDICT: Final = category((*RANK, ""))  # "": nothing judged it
 _FIELDS: Final[dict[str, Type]] = {
     **dict.fromkeys(
         ("prediction_id", "request_id", "ts", "caller", "protocol", "environment", "replica", "arm", "coin_id",
-         "verdict", "trace_id", "span_id", "unread", "label_ts"), TEXT
+         "trace_id", "span_id", "unread", "label_ts"), TEXT
     ),
     **dict.fromkeys(("row", "propensity", "weight", "status"), NUMBER),
     "exposed": TRUTH,
+    "verdict": _VERDICT,
 }  # fmt: skip
 _OBJECTS: Final[dict[str, dict[str, Type] | None]] = {
     "model": dict.fromkeys(("name", "version"), TEXT),
     "policy": dict.fromkeys(("name", "version", "digest"), TEXT),
     "latency_ms": dict.fromkeys(("total", "contract", "upstream", "first_byte"), NUMBER),
-    "candidate": dict.fromkeys(("verdict", "active"), TEXT),
+    "candidate": dict.fromkeys(("verdict", "active"), _VERDICT),
     "features": None, "raw_features": None, "prediction": None, "delivered": None, "shadow": None, "slices": None,
 }  # fmt: skip
 _NESTED: Final = frozenset({"label", "entity", "perturbation"})  # whatever the policy or the caller made of them

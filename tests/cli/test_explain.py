@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sidecar.cli import main
+from sidecar.cli.explain_text import as_text
 from sidecar.exchange import Kind, Open, encode
 from tests.archive.desk import SECRET, Desk
 from tests.kit.guards import policy, scores
@@ -69,6 +70,19 @@ def test_a_repaired_call_is_told_in_words(desk: Desk, capsys: pytest.CaptureFixt
         "true observed 2026-02-01T00:00:00.000000Z",
     ):
         assert words in text, words
+
+
+def test_candidates_are_told_in_the_words_of_the_model_or_as_silent(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = story(desk, desk.call([30, 1.0]), capsys)
+    found["rows"][0]["shadow"] = {
+        "v15": {"prediction": {"score": 0.5}, "status": 200, "latency_ms": 4.5, "outcome": "compared"},
+        "dead": {"prediction": None, "status": 0, "latency_ms": 1.0, "outcome": "shadow_error"},
+    }
+    lines = as_text(found).splitlines()
+    assert "    v15 said score=0.5 (compared, 4.500 ms)" in lines
+    assert "    dead gave no prediction (shadow_error, 1.000 ms)" in lines
 
 
 @pytest.mark.parametrize("archived", [False, True])

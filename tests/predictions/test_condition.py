@@ -130,6 +130,9 @@ def test_it_does_not_hold(text: str) -> None:
         ("latency_ms.total / 0 > 1", 19, "zero"),
         ("(" * 60 + "age > 1" + ")" * 60, 50, "deep"),
         ("violations == 5", 14, "code"),
+        ("verdict == 'reject'", 11, "did you mean 'rejected'?"),
+        ("verdict in ['ok', 'blocked']", 18, "never 'blocked'"),
+        ("candidate.active != 'fallbak'", 20, "did you mean 'fallback'?"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(text: str, position: int, message: str) -> None:
