@@ -162,6 +162,7 @@ def _server(record: Exchange, policy: tuple[str, str], about: Resource, scheme: 
     error = http.server_error(record)
     attributes: dict[str, Any] = {
         **_method(record),
+        **_judgement(record, policy),
         "http.route": record.route,
         "url.path": path,
         "url.query": query,
@@ -171,19 +172,10 @@ def _server(record: Exchange, policy: tuple[str, str], about: Resource, scheme: 
         "http.request.body.size": record.request_bytes,
         "http.response.body.size": record.response_bytes,
         "error.type": error,
-        "sidecar.prediction.id": record.prediction_id,
         "sidecar.request.id": record.request_id,
         "sidecar.caller": record.caller,
-        "sidecar.policy.name": policy[0],
-        "sidecar.policy.version": policy[1],
-        "sidecar.policy.digest": record.policy_digest,
-        "sidecar.mode": record.mode,
-        "sidecar.verdict": record.verdict,
-        "sidecar.would": record.would,
         "sidecar.reason": record.reason,
         "sidecar.error": record.error,
-        "sidecar.rows": record.rows,
-        "sidecar.violations": record.violations_total,
         "sidecar.protocol": record.protocol,
         "sidecar.model.name": record.model_name,
         "sidecar.model.version": record.model_version,
@@ -250,7 +242,24 @@ def _client(record: Exchange, about: Resource) -> ReadableSpan:
 
 def _guard(record: Exchange, policy: tuple[str, str], about: Resource) -> ReadableSpan:
     """Decoding and checking. The record has one time for both sides: it is told as if it were all before the call."""
-    attributes = {
+    # Always the same id for the same call: a span that is sent again is no second one
+    span_id = blake2b(bytes.fromhex(record.span_id), digest_size=8, person=b"guard").hexdigest()
+    start = record.started_unix_ns
+    return ReadableSpan(
+        GUARD_SPAN,
+        _context(record.trace_id, span_id, record.trace_flags, remote=False),
+        _context(record.trace_id, record.span_id, record.trace_flags, remote=False),
+        about,
+        _stated(_judgement(record, policy)),
+        kind=SpanKind.INTERNAL,
+        start_time=start,
+        end_time=start + record.contract_ns,
+        instrumentation_scope=_SCOPE,
+    )
+
+
+def _judgement(record: Exchange, policy: tuple[str, str]) -> dict[str, Any]:
+    return {
         "sidecar.prediction.id": record.prediction_id,
         "sidecar.policy.name": policy[0],
         "sidecar.policy.version": policy[1],
@@ -261,20 +270,6 @@ def _guard(record: Exchange, policy: tuple[str, str], about: Resource) -> Readab
         "sidecar.rows": record.rows,
         "sidecar.violations": record.violations_total,
     }
-    # Always the same id for the same call: a span that is sent again is no second one
-    span_id = blake2b(bytes.fromhex(record.span_id), digest_size=8, person=b"guard").hexdigest()
-    start = record.started_unix_ns
-    return ReadableSpan(
-        GUARD_SPAN,
-        _context(record.trace_id, span_id, record.trace_flags, remote=False),
-        _context(record.trace_id, record.span_id, record.trace_flags, remote=False),
-        about,
-        _stated(attributes),
-        kind=SpanKind.INTERNAL,
-        start_time=start,
-        end_time=start + record.contract_ns,
-        instrumentation_scope=_SCOPE,
-    )
 
 
 def _name(record: Exchange, route: str) -> str:
