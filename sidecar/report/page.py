@@ -10,10 +10,10 @@ from typing import Final, Literal
 Kind = Literal["text", "figure", "time", "id"]
 _STYLE: Final = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem;max-width:90rem;color:#1b1f24;background:#fff}"
-    "table{border-collapse:collapse;width:100%;font-size:14px}th,td{padding:.3rem .5rem;border-bottom:1px solid #d8dee4;"
-    "text-align:left;vertical-align:top}th{background:#f6f8fa}h2{margin-top:2rem}svg text{font:13px system-ui}"
+    "table{border-collapse:collapse;width:100%;font-size:14px}th,td{padding:.3rem .5rem;"
+    "border-bottom:1px solid #d8dee4;text-align:left;vertical-align:top}th{background:#f6f8fa}"
+    "h2{margin-top:2rem}svg text{font:13px system-ui}svg{max-width:100%}.wide{overflow-x:auto}"
     ".figure{text-align:right}th,.figure,.time,.id{white-space:nowrap}td.id{font:12px/1.75 ui-monospace,monospace}"
-    ".wide{overflow-x:auto}svg{max-width:100%}"
     "@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}th{background:#161b22}"
     "th,td{border-color:#30363d}svg text{fill:#e6edf3}}"
 )
