@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import quote
 
 import httpx
 
 from ..errors import RuntimeSetupError, SidecarError
 from ..policy import Loaded, Policy
-from ..policy.metadata import Stated, against, not_compared, stated_by_names, stated_by_oip
+from ..policy.metadata import Stated, against, not_compared, stated_by_names, stated_by_oip, versions_in_index
 from ..upstream.address import parse_address
 from ..yamldoc import Finding
 from .infer_model import ask_model
@@ -44,6 +45,10 @@ def _stated(policy: Policy, url: str) -> Stated:
     base = "http://localhost" if address.path else address.url
     with httpx.Client(base_url=base, transport=transport, trust_env=False, timeout=TIMEOUT_SECONDS) as client:
         try:
-            return stated_by_oip(client.get(f"/v2/models/{quote(name, safe='')}").json())
+            stated = stated_by_oip(client.get(f"/v2/models/{quote(name, safe='')}").json())
+            if stated.versions is None:  # MLServer states them in the repository's index: a question, though a POST
+                index = client.post("/v2/repository/index", json={})
+                stated = replace(stated, versions=versions_in_index(index.json(), name) if index.is_success else None)
+            return stated
         except (httpx.HTTPError, ValueError):
             return Stated()

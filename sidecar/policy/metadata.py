@@ -61,6 +61,13 @@ def stated_by_oip(document: Any) -> Stated:
     return Stated(told or None, _tensors(document.get("inputs")), _tensors(document.get("outputs")))
 
 
+def versions_in_index(document: Any, name: str) -> tuple[str, ...] | None:
+    """What the repository's index (OIP's model repository extension) has of the model as ready."""
+    rows = document if isinstance(document, list) else []
+    ours = [row for row in rows if isinstance(row, Mapping) and (row.get("name"), row.get("state")) == (name, "READY")]
+    return tuple(row["version"] for row in ours if isinstance(row.get("version"), str) and row["version"]) or None
+
+
 def _tensors(listed: Any) -> tuple[Tensor, ...] | None:
     found = []
     for each in listed if isinstance(listed, list) else ():

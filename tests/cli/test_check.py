@@ -138,7 +138,15 @@ def test_environment_and_upstream_are_those_of_serve(tmp_path: Path, capsys: pyt
 
 
 class Server(BaseHTTPRequestHandler):
-    """States one OIP model."""
+    """States one OIP model, and of another what MLServer states of it: its version is in the index alone."""
+
+    def do_POST(self) -> None:
+        data = json.dumps([{"name": "quiet", "version": "14", "state": "READY"}]).encode()
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200 if self.path == "/v2/repository/index" else 404)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
     def do_GET(self) -> None:
         stated = {
@@ -148,7 +156,7 @@ class Server(BaseHTTPRequestHandler):
             "inputs": [{"name": "input-0", "datatype": "FP64", "shape": [-1, 3]}],
             "outputs": [],
         }
-        status = 200 if self.path in ("/v2/health/live", "/v2/models/credit") else 404
+        status = 200 if self.path in ("/v2/health/live", "/v2/models/credit", "/v2/models/quiet") else 404
         data = json.dumps(stated).encode() if self.path.endswith("credit") else b"{}"
         self.send_response(status)
         self.send_header("content-length", str(len(data)))
@@ -178,6 +186,12 @@ def test_a_policy_is_held_beside_what_the_server_states(tmp_path: Path, capsys: 
         assert (found["model.version-not-served"]["line"], found["model.input-shape"]["line"]) == (3, 3)
         file.write_text(BESIDE.replace("'3'", "'4'").replace("[age, income]", "[age, income, rest]"))
         assert main(["check", str(file), "--upstream", url]) == 0
+        capsys.readouterr()
+        file.write_text(BESIDE.replace("credit, v", "quiet, v"))
+        assert main(["check", str(file), "--upstream", url, "--format", "json"]) == 1
+        found = {each["code"]: each for each in json.loads(capsys.readouterr().out)}
+        assert "version 14" in found["model.version-not-served"]["message"]
+        assert "no inputs of this model: not compared" in found["model.unstated"]["message"]
         file.write_text(BESIDE.replace("credit, v", "other, v"))
         assert main(["check", str(file), "--upstream", url]) == 2
         assert "does not have the model 'other'" in capsys.readouterr().out

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sidecar.policy import Policy, load
-from sidecar.policy.metadata import Stated, against, not_compared, stated_by_names, stated_by_oip
+from sidecar.policy.metadata import Stated, against, not_compared, stated_by_names, stated_by_oip, versions_in_index
 from sidecar.yamldoc import Finding
 
 MATRIX = "{protocol: oip, name: credit, version: '3', columns: {input-0: [age, income]}}"
@@ -63,6 +63,19 @@ def test_another_version(tmp_path: Path) -> None:
     (finding,) = found(policy(tmp_path), document([tensor("input-0")], versions=["4", "5"])).values()
     assert (finding.code, finding.path) == ("model.version-not-served", ("model", "version"))
     assert "states version 4, 5, the policy expects 3" in finding.message
+
+
+def test_versions_of_the_repository(tmp_path: Path) -> None:
+    index = [
+        {"name": "credit", "version": "14", "state": "READY"},
+        {"name": "credit", "version": "15", "state": "UNAVAILABLE"},
+        {"name": "other", "version": "1", "state": "READY"},
+        {"name": "credit", "version": None, "state": "READY"},
+        None,
+    ]
+    assert versions_in_index(index, "credit") == ("14",)
+    assert versions_in_index(index, "third") is None
+    assert versions_in_index({"error": "not found"}, "credit") is None
 
 
 def test_a_matrix_of_another_width_or_name(tmp_path: Path) -> None:
