@@ -157,7 +157,9 @@ class Server(BaseHTTPRequestHandler):
             "outputs": [],
         }
         status = 200 if self.path in ("/v2/health/live", "/v2/models/credit", "/v2/models/quiet") else 404
-        data = json.dumps(stated).encode() if self.path.endswith("credit") else b"{}"
+        if self.path.endswith("quiet"):
+            stated = {"name": "quiet", "versions": [], "platform": "", "inputs": [], "outputs": []}
+        data = json.dumps(stated).encode() if status == 200 else b"{}"
         self.send_response(status)
         self.send_header("content-length", str(len(data)))
         self.end_headers()
