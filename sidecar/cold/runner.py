@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from ..journal import Cursor, StatsPage
 from ..journal.progress import Progress, plain
-from ..observers import Context, Observer
+from ..observers import Context, Observer, Restless
 from ..telemetry import metrics
 from .tape import Strip, Tape, advance
 
@@ -186,7 +186,7 @@ class Runner:
                 await self._leaving.wait()
 
     async def _commit(self, observer: Observer) -> None:
-        if self.read.positions == self.committed.positions:
+        if self.read.positions == self.committed.positions and not (isinstance(observer, Restless) and observer.waits):
             return
         async with asyncio.timeout(COMMIT_SECONDS):
             await observer.commit(self.read)

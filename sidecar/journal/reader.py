@@ -18,6 +18,7 @@ from ..errors import JournalError
 from ..exchange import decode
 from .cursor import Cursor, Position
 from .frame import Damage, Frame
+from .lock import is_written
 from .segment import (
     PREAMBLE_BYTES,
     Preamble,
@@ -79,6 +80,17 @@ def cursor_since(directory: Path, unix_ns: int) -> Cursor:
         if opened[1] is not None:
             positions[stream] = Position(segment.name, PREAMBLE_BYTES, opened[1].first_record)
     return Cursor(positions)
+
+
+def is_over(directory: Path, stream: str, at: Position | None) -> bool:
+    """Whether nobody writes a stream and no record lies after a place: nothing that began before it can still end.
+
+    The lock is asked first. A writer that comes after that begins a segment of its own: it ends nothing, either.
+    """
+    if is_written(directory / stream):
+        return False
+    cursor = Cursor({} if at is None else {stream: at})
+    return next(Reader(directory, cursor, only=(stream,)).read(1), None) is None
 
 
 class _Place:

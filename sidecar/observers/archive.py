@@ -18,7 +18,7 @@ from ..archive.store import Part, Store
 from ..errors import RuntimeSetupError
 from ..exchange import Kind
 from ..guard import Guard
-from ..journal import Cursor, Position, Read
+from ..journal import Cursor, Position, Read, is_over
 from ..journal.frame import HEADER_BYTES
 from ..predictions import (
     Opened,
@@ -96,8 +96,16 @@ class Archive:
         if self._rows >= COMMIT_ROWS or self._bytes >= COMMIT_BYTES:
             await self._commit(self._cursor)
 
+    @property
+    def waits(self) -> bool:
+        """Whether a streamed answer may have lost its writer since."""
+        return bool(self._streams.opened)
+
     async def commit(self, cursor: Cursor) -> None:
         """Files, then their manifest with the cursor; then what is too old or too much goes."""
+        for stream in await asyncio.to_thread(self._over, cursor):
+            for cut in self._streams.abandon(stream):
+                self._add("predictions", interrupted_row(cut, self._guard))
         await self._commit(cursor)
         section = self._section
         if section.max_bytes is not None or section.retain is not None:
@@ -152,6 +160,12 @@ class Archive:
         control = control_of(read)
         cut = [("predictions", interrupted_row(each, self._guard)) for each in self._streams.take(read)]
         return [*cut, ("control", control)] if control is not None else []
+
+    def _over(self, cursor: Cursor) -> list[str]:
+        """Streams with answers under way and no writer any more, read to their end. Should another process write one
+        later, nothing is left there that it could interrupt: each answer is told once."""
+        streams = {each.stream for each in self._streams.opened}
+        return [each for each in sorted(streams) if is_over(self._context.journal, each, cursor.positions.get(each))]
 
     def _guard(self, digest: str) -> Guard | None:
         return self._context.book.guard(digest) if digest else None

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
@@ -64,6 +64,16 @@ class Observer(Protocol):
 
     async def close(self) -> None:
         """Let go of sockets and files."""
+        ...
+
+
+@runtime_checkable
+class Restless(Protocol):
+    """An observer that may have something to commit though nothing new was read: what it waits for is not a frame."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether `commit` is to be called at its time, in any case."""
         ...
 
 
