@@ -1,4 +1,7 @@
-"""RFC 3339 timestamps as seconds since the epoch; nothing else is a timestamp (ISO 8601 allows far more)."""
+"""RFC 3339 timestamps as seconds since the epoch; nothing else is a timestamp in a row (ISO 8601 allows far more).
+
+The times that people send with labels are read more widely, see `unix_ns_of`.
+"""
 
 from __future__ import annotations
 
@@ -34,3 +37,30 @@ def seconds_of(text: str) -> float | None:
     except ValueError:
         return None
     return moment.timestamp() + leap + (float(f"0{fraction[:7]}") if fraction else 0.0)
+
+
+def moment(unix_ns: int) -> str | None:
+    """RFC 3339, UTC, microseconds; None where the calendar has no such day."""
+    seconds, rest = divmod(unix_ns, 1_000_000_000)
+    try:
+        at = datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+
+
+def unix_ns_of(text: str) -> int | None:
+    """RFC 3339, also a day alone or without a zone (UTC), or seconds since 1970 → nanoseconds, to the microsecond;
+    None for anything else."""
+    try:
+        return int(round(float(text), 6) * 1_000_000) * 1000
+    except (ValueError, OverflowError):
+        pass
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    whole = at.replace(microsecond=0)
+    return (int(whole.timestamp()) * 1_000_000 + at.microsecond) * 1000

@@ -8,9 +8,11 @@ from typing import Any, Final
 import msgspec
 
 from ..exchange import Feedback
+from ..timestamps import moment, unix_ns_of
 
 _TEXT: Final = ("prediction_id", "request_id", "response_id", "key", "coin_id")
 _KNOWN: Final = frozenset((*_TEXT, "row", "label", "observed_at", "exposed", "propensity"))
+_SAID: Final = frozenset(("label", "exposed", "propensity", "coin_id"))
 _MAX_TEXT: Final = 256
 
 
@@ -32,6 +34,8 @@ def read_feedback(body: bytes, received_unix_ns: int) -> FeedbackBatch:
         batch.malformed = f"send one JSON object, a list of them, or one per line: {error}"
         return batch
     for index, document in enumerate(documents):
+        if isinstance(document, dict):  # null says nothing, but for a label: there it may mean that it is taken back
+            document = {name: value for name, value in document.items() if value is not None or name == "label"}
         why = _fault(document)
         if why:
             batch.rejected.append({"index": index, "reason": why})
@@ -88,15 +92,15 @@ def _fault(document: Any) -> str:
         return "say which prediction it is about: prediction_id, request_id, response_id or key"
     for name in _TEXT:
         value = document.get(name, "")
-        if name != "key" and not isinstance(value, str):
-            return f"{name} is text"
+        if not isinstance(value, str if name != "key" else str | int | float):
+            return f"{name} is text" if name != "key" else "key is text or a number"
         if len(str(value)) > _MAX_TEXT:
             return f"{name} is longer than {_MAX_TEXT} characters"
     row = document.get("row")
     if row is not None and (not isinstance(row, int) or isinstance(row, bool) or row < 0):
         return "row is a whole number from 0"
     observed_at = document.get("observed_at", "")
-    if isinstance(observed_at, bool) or not isinstance(observed_at, str | int | float):
+    if not _is_time(observed_at):
         return "observed_at is RFC 3339 text or seconds since 1970"
     if not isinstance(document.get("exposed"), bool | None):
         return "exposed is true or false"
@@ -105,4 +109,16 @@ def _fault(document: Any) -> str:
         isinstance(propensity, bool) or not isinstance(propensity, int | float) or not 0 < propensity <= 1
     ):
         return "propensity is a probability above 0 and at most 1"
+    if not document.keys() & _SAID:
+        return "say what became of it: label, exposed, propensity or coin_id"
     return ""
+
+
+def _is_time(value: Any) -> bool:
+    """Whether this can be told as a moment: what cannot would count as observed when it was received."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return False
+    if value == "":
+        return True
+    at = unix_ns_of(str(value))
+    return at is not None and moment(at) is not None

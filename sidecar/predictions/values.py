@@ -10,12 +10,13 @@ import hmac
 import json
 import math
 from base64 import b64decode, b64encode
-from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, Final
 
 from ..rows import MISSING, Value
+from ..timestamps import moment, unix_ns_of
 
+__all__ = ["hashed", "moment", "plain", "restored", "unix_ns_of"]
 _MARKS: Final = frozenset({"float", "base64", "integer", "missing", "object"})
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 _EASY: Final = frozenset({bool, type(None)})
@@ -77,32 +78,6 @@ def hashed(value: Any, key: bytes) -> str | None:
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
     derived = hmac.digest(key, b"sidecar: hidden values", "sha256")  # a key of its own: the coin's must not be asked
     return "hash:" + blake2b(text.encode("utf-8", "surrogatepass"), key=derived, digest_size=_HASH_BYTES).hexdigest()
-
-
-def moment(unix_ns: int) -> str | None:
-    """RFC 3339, UTC, microseconds; None where the calendar has no such day."""
-    seconds, rest = divmod(unix_ns, 1_000_000_000)
-    try:
-        at = datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
-
-
-def unix_ns_of(text: str) -> int | None:
-    """RFC 3339 or seconds since 1970 → nanoseconds, to the microsecond; None for anything else."""
-    try:
-        return int(round(float(text), 6) * 1_000_000) * 1000
-    except (ValueError, OverflowError):
-        pass
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    whole = at.replace(microsecond=0)
-    return (int(whole.timestamp()) * 1_000_000 + at.microsecond) * 1000
 
 
 def _text(text: str) -> Any:

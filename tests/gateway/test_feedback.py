@@ -71,6 +71,13 @@ async def test_lists_and_lines(tmp_path: Path, form: str) -> None:
         ({**ITEM, "propensity": 1.5}, "propensity"),
         ({**ITEM, "propensity": True}, "propensity"),
         ({**ITEM, "observed_at": []}, "observed_at"),
+        ({**ITEM, "observed_at": "yesterday"}, "RFC 3339"),
+        ({**ITEM, "observed_at": "2026-02-30T00:00:00Z"}, "RFC 3339"),
+        ({**ITEM, "observed_at": "nan"}, "RFC 3339"),
+        ({**ITEM, "observed_at": 1e300}, "RFC 3339"),
+        ({"prediction_id": "01a"}, "what became of it"),
+        ({"prediction_id": "01a", "row": 0, "exposed": None}, "what became of it"),
+        ({"key": ["a"], "label": 1}, "key is text or a number"),
         ({**ITEM, "lable": 1}, "unknown keys lable"),
         (7, "object"),
         ("text", "object"),
@@ -87,6 +94,21 @@ async def test_a_bad_item_costs_only_itself(tmp_path: Path, item: Any, said: str
         assert refusal["index"] == 1 and said in refusal["reason"]
         assert len(kept(world)) == 2
         assert world.count(metrics.FEEDBACK, "rejected") == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "kept_as"),
+    [
+        ({"observed_at": "2026-03-03"}, "2026-03-03"),
+        ({"observed_at": 1770000000.5}, "1770000000.5"),
+        ({"observed_at": None, "row": None, "request_id": None}, ""),
+    ],
+)
+async def test_times_as_people_send_them(tmp_path: Path, more: dict[str, Any], kept_as: str) -> None:
+    async with running(tmp_path) as world:
+        found = await world.ask(request(FEEDBACK, json.dumps({**ITEM, **more}).encode()))
+        assert found.json()["rejected"] == []
+        assert [record.observed_at for record in kept(world)] == [kept_as]
 
 
 async def test_a_bad_line_costs_only_itself(tmp_path: Path) -> None:
@@ -174,7 +196,7 @@ async def test_nothing_below_the_prefix_is_forwarded(tmp_path: Path, method: byt
 async def test_readiness_says_why_not(tmp_path: Path) -> None:
     async with running(tmp_path) as world:
         assert (await world.ask(request("/_sidecar/readyz"), "GET")).json()["ready"] is True
-        world.gateway.not_ready = "the model is not ready"
+        world.gateway.standing.not_ready = "the model is not ready"
         found = await world.ask(request("/_sidecar/readyz"), "GET")
         assert (found.status, found.json()) == (503, {"ready": False, "reason": "the model is not ready"})
 
