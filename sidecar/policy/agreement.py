@@ -4,7 +4,7 @@ meet, and what this version reads but does not act on."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Final
 
@@ -28,7 +28,6 @@ _POLICY_NOT_YET: Final[dict[Path, str]] = {
     ("feedback", "holdout"): "no prediction is held out",
     ("feedback", "perturb"): "no prediction is perturbed",
     ("feedback", "loops"): "no loop is looked for",
-    ("model", "digest"): "the model's version is compared, its digest is not",
 }
 _PLATFORM_NOT_YET: Final[dict[Path, str]] = {
     ("forward",): "no record is sent elsewhere",
@@ -118,17 +117,40 @@ def _contract(parsed: Parsed[Policy], policy: Policy) -> Iterator[Finding]:
             continue
         yield Finding(finding.code, finding.message, finding.hint, finding.severity, path)
     yield from of_expressions(policy, features)
-    if compiled is None or policy.model.wire is None or any(path[0] in ("contract", "model") for path in broken):
+    wrong = [*broken, *(("contract", *finding.path) for finding in found if finding.severity == "error")]
+    if policy.model.wire is None or any(_hides_the_mapping(path) for path in wrong):
         return
+    stated = {name: feature.from_ for name, feature in policy.contract.features.items()}
+    outputs = tuple(policy.contract.prediction)
     try:
-        codec = policy.model.wire.bind(compiled.features, compiled.predictions)
+        codec = policy.model.wire.bind(
+            stated if compiled is None else compiled.features, outputs if compiled is None else compiled.predictions
+        )
     except ValueError as error:
-        yield Finding("model.mapping", str(error), "", "error", ("model",))
-        return
+        yield Finding("model.mapping", str(error), "", "error", _of_the_mapping(str(error), stated))
+        compiled, codec = None, type(policy.model.wire)().bind({}, ())  # the protocol alone knows if answers list rows
     if not codec.lists_rows:
         yield from _unable_to_drop(policy.contract, policy.model.protocol)
-    if isinstance(policy.contract.candidate, ContractSection):
+    if compiled is not None and not broken and isinstance(policy.contract.candidate, ContractSection):
         yield from _candidate(policy.contract.candidate, policy)
+
+
+def _hides_the_mapping(path: Path) -> bool:
+    """Whether a broken key may be why a feature or prediction is not found in bodies."""
+    if path[0] != "contract":
+        return path[0] == "model"
+    unknown = len(path) < 3 and path[1:2] in (("features",), ("prediction",))
+    return unknown or path[1:2] == ("fallback",) or path[-1] in ("from", "use")
+
+
+def _of_the_mapping(message: str, features: Collection[str]) -> Path:
+    """The key that a codec's complaint begins with."""
+    name = message.partition("`")[2].partition("`")[0]
+    if name.startswith("predictions"):
+        return ("model", "predictions")
+    if name.startswith("columns") or "is a column twice" in message:
+        return ("model", "columns")
+    return ("contract", "features", name) if name in features else ("model",)
 
 
 def _follows(code: str, path: Path, broken: Sequence[Path]) -> bool:

@@ -34,13 +34,34 @@ def test_a_broken_feature_is_not_judged_a_second_time(folder: Folder) -> None:
     assert codes(loaded) == ["value.type"]
 
 
-def test_a_mapping_that_cannot_work_is_told_at_the_model(folder: Folder) -> None:
+def test_a_mapping_that_cannot_work_is_told_at_its_key(folder: Folder) -> None:
     loaded = folder.load(
         "policy: a\nowner: {team: t}\nmodel: {protocol: opaque, path: /x}\ncontract: {features: {age: {type: int}}}\n"
     )
     assert codes(loaded) == ["model.mapping"]
-    assert places(loaded) == [("p0.yaml", 3, 1)]
+    assert places(loaded) == [("p0.yaml", 4, 23)]
     assert "age" in loaded.findings[0].message
+
+
+def test_a_mapping_is_looked_at_though_the_contract_is_wrong_too(folder: Folder) -> None:
+    loaded = folder.load(
+        "policy: a\nowner: {team: t}\nmodel: {protocol: oip, columns: {input-0: [age, pay, age]}}\n"
+        "contract:\n  on_bad_rows: drop_rows\n  features: {age: {type: int, min: 9, max: 3}, pay: {type: flaot}}\n"
+    )
+    assert list(zip(codes(loaded), places(loaded), strict=True)) == [
+        ("model.mapping", ("p0.yaml", 3, 24)),
+        ("drop.protocol", ("p0.yaml", 5, 16)),
+        ("contradictory-bounds", ("p0.yaml", 6, 44)),
+        ("unknown-type", ("p0.yaml", 6, 60)),
+    ]
+
+
+def test_a_place_that_cannot_be_read_is_told_once(folder: Folder) -> None:
+    loaded = folder.load(
+        "policy: a\nowner: {team: t}\nmodel: {protocol: oip}\n"
+        "contract: {features: {age: {type: int, from: 'header:'}}, prediction: [x]}\n"
+    )
+    assert "model.mapping" not in codes(loaded)
 
 
 def test_an_unknown_protocol_is_told_with_its_neighbour(folder: Folder) -> None:
