@@ -170,6 +170,10 @@ def _is_candidate(policy: Policy, of: Policy) -> bool:
 
 def _load(paths: Sequence[Path], args: argparse.Namespace, platform: Path | None = None) -> list[Policy] | None:
     loaded: Loaded = load(paths, config=args.config or platform, environment=args.environment)
+    if not loaded.errors and not loaded.policies and any(path.name in PLATFORM_NAMES for path in paths):
+        where = ", ".join(map(str, paths))
+        print(f"sidecar diff: {where} is a platform file, not a policy: pass it with --config {where}", file=sys.stderr)
+        return None
     if not loaded.errors:
         return list(loaded.policies)
     errors = tuple(finding for finding in loaded.findings if finding.severity == "error")

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import PolicyError
 from ..guard import Guard
 from ..policy import Policy, load
+from ..policy.files import PLATFORM_NAMES
 from ..runtime.compile import compile_guard
 from ..yamldoc import Finding
 
@@ -22,6 +23,9 @@ def one_policy(
     policies = [policy for policy in loaded.policies if not name or policy.name == name]
     if len(policies) == 1:
         return policies[0], ()
+    if file.name in PLATFORM_NAMES and not loaded.policies:
+        message, hint = f"{file} is a platform file, not a policy", f"pass it with --config {file}, and name the policy"
+        return None, (Finding("policy.kind", message, hint),)
     names = ", ".join(policy.name for policy in loaded.policies) or "no policy"
     if name or not loaded.policies:
         return None, (Finding("policy.none", f"{file} has no policy{f' `{name}`' if name else ''}", f"it has {names}"),)

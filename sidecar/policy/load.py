@@ -12,6 +12,7 @@ from ..yamldoc import Finding, Keys, Node, Parsed, bind, in_order, read, spelt
 from .agreement import across, of_platform, of_policy
 from .candidate import candidates_of, with_candidate
 from .files import Source, gather, read_stdin
+from .kind import Kind, kind_of, mixed_up
 from .platform import Platform
 from .resolve import COMMAND_LINE, resolve
 from .sections import Policy
@@ -140,11 +141,8 @@ def _platform_root(source: Source, findings: list[Finding]) -> Keys | None:
     if not nodes:
         return None
     root = nodes[0]
-    if isinstance(root, Keys) and "policy" in root.entries:
-        place = root.entries["policy"][0]
-        message = "this is a policy, not a platform file"
-        hint = "give policies as arguments; one policy alone may carry the platform's sections itself"
-        findings.append(Finding("platform.policy", message, hint, "error", (), place.file, place.line, place.column))
+    if isinstance(root, Keys) and (kind := kind_of(root, Kind.PLATFORM)) is not Kind.PLATFORM:
+        findings.append(mixed_up(root, kind, Kind.PLATFORM))
         return None
     root, misspelt = spelt(root, Platform)
     findings.extend((*misspelt, *bind(root, Platform).findings))
@@ -156,9 +154,13 @@ def _policy_roots(nodes: list[Node], findings: list[Finding]) -> list[Keys]:
     for node in nodes:
         if isinstance(node, Keys):
             meant, misspelt = spelt(node, ContractSection if is_shared(node) else Policy)
-            findings.extend(misspelt)
             assert isinstance(meant, Keys)
-            roots.append(meant)
+            kind = kind_of(meant, Kind.POLICY)
+            if kind is Kind.POLICY:
+                findings.extend(misspelt)
+                roots.append(meant)
+            else:
+                findings.append(mixed_up(node, kind, Kind.POLICY))
         else:
             findings.extend(bind(node, Policy).findings)
     return roots

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
+from ..policy.kind import Kind, kind_of, mixed_up
 from ..timestamps import seconds_of
-from ..yamldoc import Bounds, Finding, Parsed, Plain, Seconds, bind, key, read
+from ..yamldoc import Bounds, Finding, Keys, Parsed, Plain, Seconds, bind, key, read
 from .values import series_of
 
 # The moment of a test that names none: the same on every day.
@@ -180,7 +181,10 @@ def read_suite(data: bytes, file: str) -> tuple[SuiteText | None, tuple[Finding,
     documents, faults = read(data, file)
     if not documents:
         return None, tuple(faults)
-    parsed = bind(documents[0], Suite)
+    root = documents[0]
+    if isinstance(root, Keys) and (kind := kind_of(root, Kind.TEST)) is not Kind.TEST:
+        return None, (*faults, mixed_up(root, kind, Kind.TEST))
+    parsed = bind(root, Suite)
     findings: list[Any] = [*faults, *parsed.findings]
     for extra in documents[1:]:
         place = extra.place

@@ -12,6 +12,7 @@ from .shapes import Section, Truth
 from .wording import elsewhere, nearest
 
 Path: TypeAlias = tuple[str | int, ...]
+_SURE: Final = 0.7  # less of the letters in common, and it may be a word of its own, as `tests` beside `hosts`
 _NEARLY: Final = 0.1  # two keys this close to a word (as shares of its letters) might both be meant
 
 
@@ -43,8 +44,9 @@ def guess(name: str, found: Section, others: Iterable[str], root: type[object]) 
     near = nearest(name, known)
     home = elsewhere(root, name)
     if near and (_likeness(name, near) > 0.75 or not home):
+        sure = _likeness(name, near) > _SURE or sorted(name.lower()) == sorted(near.lower())
         rivals = [word for word in known if word != near and _likeness(name, word) > _likeness(name, near) - _NEARLY]
-        return Guess(near, f"did you mean `{near}`?", only=not rivals)
+        return Guess(near, f"did you mean `{near}`?", only=sure and not rivals)
     if home:
         return Guess("", f"`{name}` is a key of {home}: check the indent")
     return Guess("", f"keys here: {', '.join(sorted(known))}")

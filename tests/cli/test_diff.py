@@ -347,3 +347,12 @@ def test_replay_in_text_and_markdown(tmp_path: Path, desk: Desk, capsys: pytest.
     assert "callers: mobile 1" in out
     assert main(["diff", *names, "--format", "markdown", "--replay", "--data", str(desk.data)]) == 1
     assert "| input | ok | rejected | 1 | 1 | age.max 1 | mobile 1 |  |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["sidecar.yaml", "platform.yaml"])
+def test_a_platform_file_is_no_side_of_it(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    platform = file(tmp_path, "environment: production\n", name)
+    assert main(["diff", platform, file(tmp_path, IRIS, "new.yaml")]) == 2
+    told = capsys.readouterr().err
+    assert "platform file, not a policy" in told
+    assert f"pass it with --config {platform}" in told

@@ -34,6 +34,10 @@ def test_mlflow(tmp_path: Path) -> None:
 def test_what_cannot_be_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", str(tmp_path / "no.yaml"), "--to", "mlflow"]) == 2
     assert "cannot be read" in capsys.readouterr().err
+    platform = tmp_path / "sidecar.yaml"
+    platform.write_text("environment: production\n")
+    assert main(["export", str(platform), "--to", "mlflow"]) == 2
+    assert f"pass it with --config {platform}" in capsys.readouterr().err
     assert main(["export", CREDIT, "--to", "mlflow", "-o", str(tmp_path / "no" / "x")]) == 2
     with pytest.raises(SystemExit) as refused:
         main(["export", CREDIT, "--to", "avro"])

@@ -111,9 +111,49 @@ def test_the_config_file_in_the_policies_folder_is_no_policy(folder: Folder) -> 
     assert load([folder.path], config=config).findings == ()
 
 
-def test_a_policy_is_no_platform_file(folder: Folder) -> None:
-    loaded = folder.load(policy(), config=policy("other"))
+PLATFORM = "environment: production\nhosts: [here]\n"
+SUITE = "contract: a.yaml\ntests: [{name: a, expect: {verdict: ok}}]\n"
+
+
+@pytest.mark.parametrize("text", [policy("other"), "contract: {mode: observe}\nmodel: {protocol: oip}\n"])
+def test_a_policy_is_no_platform_file(folder: Folder, text: str) -> None:
+    loaded = folder.load(policy(), config=text)
     assert codes(loaded) == ["platform.policy"]
+    assert "--policy " in loaded.findings[0].hint
+    assert loaded.policies == ()
+
+
+def test_a_test_file_is_no_platform_file(folder: Folder) -> None:
+    loaded = folder.load(policy(), config=SUITE)
+    assert codes(loaded) == ["platform.policy"]
+    assert "this is a test file" in loaded.findings[0].message
+
+
+@pytest.mark.parametrize("text", [PLATFORM, f"api: v1\n{PLATFORM}", "upstream: {url: http://m}\ndefault: {}\n"])
+def test_a_platform_file_is_no_policy(folder: Folder, text: str) -> None:
+    loaded = folder.load(policy(), text)
+    assert codes(loaded) == ["policy.kind"]
+    assert loaded.findings[0].message == "this is a platform file, not a policy"
+    assert loaded.findings[0].hint == f"pass it with --config {folder.path / 'p1.yaml'}"
+    assert loaded.policies == ()
+
+
+def test_a_test_file_is_no_policy(folder: Folder) -> None:
+    for name, text in (("x.yaml", SUITE), ("a.test.yaml", SUITE.replace("tests", "cases"))):
+        file = folder.write(name, text)
+        loaded = load([file])
+        assert codes(loaded) == ["policy.kind"]
+        assert loaded.findings[0].hint == f"run it with `sidecar test {file}`"
+
+
+def test_standard_input_has_no_name_to_pass_on() -> None:
+    (finding,) = load([Path("-")], stdin=PLATFORM.encode).findings
+    assert finding.hint == "pass it with --config FILE"
+
+
+def test_a_policy_whose_model_is_forgotten_is_still_a_policy(folder: Folder) -> None:
+    for text in ("policy: a\n", "owner: {team: t}\nupstream: {url: http://m}\n", "modle: {protocol: oip}\n"):
+        assert "policy.kind" not in codes(folder.load(text))
 
 
 def test_faults_of_the_platform_file_are_told_once_and_in_its_own_lines(folder: Folder) -> None:

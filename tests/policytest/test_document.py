@@ -45,6 +45,9 @@ CASE = "tests: [{name: a, expect: {verdict: ok}}]"
     ("text", "said"),
     [
         (CASE, [(1, 1, "test.policy")]),
+        ("policy: a\nmodel: {protocol: oip}", [(1, 1, "test.kind")]),
+        ("contract: {features: {}}", [(1, 1, "test.kind")]),
+        ("hosts: [here]", [(1, 1, "test.kind")]),
         (f"contract: a.yaml\npolicy: b.yaml\n{CASE}", [(2, 9, "test.policy")]),
         (f"contract: a.yaml\nbaze: {{}}\n{CASE}", [(2, 1, "key.unknown")]),
         (f"contract: a.yaml\nnow: yesterday\n{CASE}", [(2, 6, "test.now")]),
