@@ -28,7 +28,7 @@ class HeldBody(Call):
         if self.mode == Mode.OFF:
             self._let_go("")
             return
-        if gateway.gated:
+        if gateway.standing.gated:
             problem = self._gate()
             if problem is not None:
                 self.refuse(problem)
@@ -69,7 +69,7 @@ class HeldBody(Call):
 
     def _gate(self) -> Problem | None:
         """Identity and environment: refused only while enforcing (P9)."""
-        problem = self.gateway.gate(self.judge)
+        problem = self.gateway.standing.gate(self.judge)
         if problem is None:
             return None
         if self.mode == Mode.ENFORCE:

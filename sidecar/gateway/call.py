@@ -13,15 +13,16 @@ from ..errors import UpstreamFault
 from ..problem import Problem
 from ..upstream import AnswerHead, Leg
 from ..verdict import Verdict
-from . import record, respond
-from .head import Head, folded
+from . import forward, record, respond
+from .head import Head
 from .trace import trace_context
 
 if TYPE_CHECKING:
     from ..edits import Span
     from ..guard import Guard
     from .connection import Connection
-    from .gateway import Gateway, Line
+    from .gateway import Gateway
+    from .routing import Line
 
 MAX_PENDING_UPLOAD_BYTES = 256 * 1024
 
@@ -154,7 +155,7 @@ class Call:
         self._leg = leg
         if self.head.chunked and self.complete:
             self._pending.append(b"0\r\n\r\n")
-        head = self._upstream_head(-1)
+        head = forward.upstream_head(self, -1)
         self._pending_bytes = 0
         self.sent_ns = perf_counter_ns()
         leg.send(head + b"".join(self._pending), self, head_only=self.method == b"HEAD", complete=self.complete)
@@ -255,46 +256,12 @@ class Call:
         else:
             self.line.pool.withdraw(self)
 
-    def _upstream_head(self, length: int) -> bytes:
-        """The request's head for the model server; `length` ≥ 0 states a Content-Length of our own."""
-        head = self.head
-        lines = head.lines
-        guard = self.line.guard
-        if length >= 0 and length != head.content_length:
-            lines = list(lines)
-            line = b"Content-Length: %d\r\n" % length
-            if head.length_line >= 0:
-                lines[head.length_line] = line
-            else:
-                lines.append(line)
-        if guard is not None and guard.stripped_headers:  # slice_only: never for the model, in any mode
-            lines = [line for line in lines if folded(line.partition(b":")[0]) not in guard.stripped_headers]
-        if self.request_edits:
-            lines = record.without_digests(lines)
-        extra = b""
-        if not head.host:
-            extra = b"Host: %b\r\n" % self.gateway.upstream_host(self.line.pool)
-        if length < 0 and head.chunked:
-            extra += b"Transfer-Encoding: chunked\r\n"
-        if self.trace.continued:
-            extra += b"".join(head.tracestates)
-        if not head.has_request_id:
-            extra += b"x-request-id: %b\r\n" % self.request_id.encode()
-        return b"%b %b HTTP/1.1\r\n%b%btraceparent: %b\r\n%b\r\n" % (
-            self.method,
-            self.line.target.send,
-            b"".join(lines),
-            extra,
-            self.trace.traceparent,
-            self.gateway.via_line,
-        )
-
     def _start_relay(self, head: AnswerHead) -> None:
         self.status = head.status
         out = self._out
         stamps = record.stamps(self, pending=True)
         out.append(respond.status_line(head.status, head.reason))
-        out += record.without(head.lines, stamps) if head.ours else head.lines
+        out += forward.without(head.lines, stamps) if head.ours else head.lines
         if head.length >= 0:
             if head.status != 204:  # RFC 9110 section 8.6
                 out.append(b"Content-Length: %d\r\n" % head.length)

@@ -10,6 +10,8 @@ import re
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+from ..wire import HeaderLookup
+
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_HEADERS: Final = 200
 
@@ -112,6 +114,19 @@ class Head:
 def folded(name: bytes) -> bytes:
     """A header's name as servers of the CGI kind read it: without case, `_` for `-` (RFC 3875 section 4.1.18)."""
     return name.lower().replace(b"_", b"-")
+
+
+def header_lookup(head: Head) -> HeaderLookup:
+    """Request headers by name, for features that live in headers; None where sent twice.
+
+    `x_region` is `x-region`, as in `folded`.
+    """
+    found: dict[str, str | None] = {}
+    for line in head.lines:
+        name, _, value = line.partition(b":")
+        key = folded(name).decode("latin-1")
+        found[key] = None if key in found else value.strip().decode("latin-1")
+    return lambda name: found.get(name.lower().replace("_", "-"))
 
 
 class HeadReader:

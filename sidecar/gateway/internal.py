@@ -40,7 +40,7 @@ class ReadyCall(InternalCall):
         if self.method not in (b"GET", b"HEAD"):
             self.refuse(Problem(405, "method-not-allowed", "Read only", "use GET"))
             return
-        why = "draining" if self.gateway.draining else self.gateway.not_ready
+        why = "draining" if self.gateway.draining else self.gateway.standing.not_ready
         body = json.dumps({"ready": not why, "reason": why}).encode()
         self.answer(503 if why else 200, _JSON, body)
 

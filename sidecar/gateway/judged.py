@@ -15,12 +15,13 @@ from time import perf_counter_ns
 from typing import Final
 
 from ..contract import Mode
-from ..errors import UpstreamFault
+from ..errors import UpstreamFault, WireFault
 from ..guard import GUARD_ERROR, Judged
 from ..upstream import AnswerHead, Leg
 from ..verdict import ACCEPTED, Outcome, Verdict, both, fallen_back, in_request
-from . import record, respond
+from . import forward, record, respond
 from .body import HeldBody
+from .head import header_lookup
 
 _INFLATION: Final = 128  # what a coded body is taken to be, beside its size (deflate can do 1032)
 
@@ -42,7 +43,7 @@ class JudgedCall(HeldBody):
         started = perf_counter_ns()
         route = self.line.route
         if route is not None and route.protocol != guard.identity.protocol:
-            self._judged(started, Judged(self.gateway.other_protocol(self.mode), body))
+            self._judged(started, Judged(_other_protocol(self.mode), body))
             return
         if head.unread and guard.reads_bodies:
             self._judged(started, guard.unread_request(body, head.unread, head.caller))
@@ -55,7 +56,7 @@ class JudgedCall(HeldBody):
                 self.rows = self._send_rows = rows
                 self._send(body)
                 return
-        arguments = (body, head.content_encoding, self.gateway.header_lookup(head), head.caller, self._now())
+        arguments = (body, head.content_encoding, header_lookup(head), head.caller, self._now())
         size = len(body) * _INFLATION if head.content_encoding else len(body)
         if size > self.gateway.settings.judge_in_thread_bytes:
             loop = asyncio.get_running_loop()
@@ -100,7 +101,7 @@ class JudgedCall(HeldBody):
         self._leg = leg
         body = self._send_body
         length = len(body) if body or self.head.content_length >= 0 or self.head.chunked else -1
-        data = self._upstream_head(length) + body
+        data = forward.upstream_head(self, length) + body
         self.sent_ns = perf_counter_ns()
         leg.send(data, self, head_only=self.method == b"HEAD", complete=True)
         self._await_answer()
@@ -223,11 +224,13 @@ class JudgedCall(HeldBody):
     def _answered(self, head: AnswerHead, version: str, body: bytes) -> None:
         source = "body"
         if not version and head.ours:
-            version, source = record.stated_version(head.lines), "header"
+            version, source = forward.stated_version(head.lines), "header"
         if version:
             self.model_version, self.version_source = version, source
             pinned = self.judge.identity.model_versions
-            problem = self.gateway.wrong_version(self.judge, version) if pinned and version not in pinned else None
+            problem = (
+                self.gateway.standing.wrong_version(self.judge, version) if pinned and version not in pinned else None
+            )
             if problem is not None:
                 if self.mode == Mode.ENFORCE:
                     self.refuse(problem)
@@ -242,9 +245,9 @@ class JudgedCall(HeldBody):
         if self.method == b"HEAD" or status == 204 or status == 304:
             length = head.length if status != 204 else -1
         stamps = record.stamps(self, pending=False)
-        lines = record.without(head.lines, stamps) if head.ours else head.lines
+        lines = forward.without(head.lines, stamps) if head.ours else head.lines
         if self.response_edits:
-            lines = record.without_digests(lines)
+            lines = forward.without_digests(lines)
         self._deliver(
             b"%b%b%b%b%b\r\n%b"
             % (
@@ -306,3 +309,9 @@ class JudgedCall(HeldBody):
 
     def _now(self) -> float:
         return self.started_unix_ns / 1e9
+
+
+def _other_protocol(mode: str) -> Verdict:
+    """A second spelling of a guarded route: the policy cannot read it, so it is never a way around the contract."""
+    outcome = Outcome.REJECTED if mode == Mode.ENFORCE else Outcome.UNCHECKED
+    return Verdict(outcome, Outcome.REJECTED, reason=WireFault.UNSUPPORTED.value)

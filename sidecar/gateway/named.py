@@ -22,7 +22,7 @@ class NamedCall(JudgedCall):
     _guards: Guards  # those in force when it began
 
     def begin(self) -> None:
-        self._guards = self.gateway.guards
+        self._guards = self.gateway.routing.guards
         self._take(self._guards.strictest(self.head.caller), "")
         super().begin()
 
@@ -58,7 +58,7 @@ class NamedCall(JudgedCall):
         if self.mode == Mode.OFF:
             self._let_go("")
             return False
-        problem = self._gate() if self.gateway.gated else None
+        problem = self._gate() if self.gateway.standing.gated else None
         if problem is not None:
             self.refuse(problem)
         return problem is None
@@ -73,14 +73,14 @@ class NamedCall(JudgedCall):
         self.line = line._replace(
             route=Route(route.kind, route.protocol, route.template, name, route.model_version, route.verb, True),
             guard=guard,
-            pool=self.gateway.pool_of(guard),
+            pool=self.gateway.routing.pool_of(guard),
             facts=(*line.facts[:_NAME_IN_FACTS], name, guard.identity.digest if guard is not None else ""),
         )
 
     def _unmatched(self) -> None:
         """The body names a model that no policy covers."""
         self.mode = ""
-        problem = self.gateway.unmatched(self.line.route, None)
+        problem = self.gateway.routing.unmatched(self.line.route, None)
         if problem is not None:
             self.refuse(problem)
             return

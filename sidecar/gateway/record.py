@@ -12,7 +12,7 @@ from ..exchange import ListedViolation, Open
 from ..problem import Problem
 from ..telemetry.http import redacted
 from ..verdict import ACCEPTED, Action, Outcome, Verdict, Violation
-from .head import folded
+from .head import header_lookup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _UNSAFE: Final = re.compile(r"[^\x21-\x7e]")
 _DROPPING: Final = frozenset({Action.REJECT, Action.DROP})
-_DIGESTS: Final = frozenset({b"content-digest", b"content-md5", b"digest", b"repr-digest"})
 
 
 def header_text(text: str, limit: int = 256) -> str:
@@ -77,23 +76,6 @@ def stamps(call: Call, *, pending: bool) -> bytes:
     if guard is not None:
         lines += guard.stamp_line
     return lines if gateway.stamps_all else _only(lines, gateway.settings.stamps)
-
-
-def stated_version(lines: list[bytes]) -> str:
-    """The model's version as a header of the answer states it, where its body does not; "" for none, or two."""
-    found = [line for line in lines if folded(line.partition(b":")[0]) == b"x-model-version"]
-    return found[0].partition(b":")[2].strip().decode("latin-1")[:200] if len(found) == 1 else ""
-
-
-def without(lines: list[bytes], stamps: bytes) -> list[bytes]:
-    """The server's lines without the names that we state ourselves; Server-Timing is a list and both go on."""
-    names = {line.partition(b":")[0] for line in stamps.splitlines()} - {b"server-timing"}
-    return [line for line in lines if line.partition(b":")[0].lower() not in names]
-
-
-def without_digests(lines: list[bytes]) -> list[bytes]:
-    """The lines of a body that was edited: digests of the one that was received would be wrong (RFC 9530)."""
-    return [line for line in lines if folded(line.partition(b":")[0]) not in _DIGESTS]
 
 
 def _only(lines: bytes, wanted: frozenset[str]) -> bytes:
@@ -164,7 +146,7 @@ def pack_exchange(call: Call, total_ns: int) -> tuple[tuple[Any, ...], tuple[byt
         *line.facts,
         call.model_version,
         call.version_source,
-        gateway.identity_word(call.guard, call.model_version) if call.guard is not None else "",
+        gateway.standing.identity_word(call.guard, call.model_version) if call.guard is not None else "",
         call.mode,
         *(_CLEAN if verdict is ACCEPTED else _judgement(verdict)),
         call.rows,
@@ -207,7 +189,7 @@ _LONGEST_HEADER: Final = 1024
 def _with_features(call: Call, guard: Guard) -> list[tuple[str, str]]:
     """The recorded headers, and those that are features of the policy that judged."""
     head = call.head
-    lookup = call.gateway.header_lookup(head)
+    lookup = header_lookup(head)
     known = {name for name, _ in head.recorded}
     found = list(head.recorded)
     for name in guard.recorded_headers:

@@ -92,11 +92,11 @@ class GatewayService:
     def standing(self, news: Standing) -> None:
         if self._gateway is None:
             return
-        self._gateway.set_models(
+        self._gateway.standing.set_models(
             {name: ModelState(model.identity, model.version, model.ready) for name, model in news.models.items()}
         )
-        self._gateway.set_environment(news.wrong_environment)
-        self._gateway.not_ready = news.not_ready
+        self._gateway.standing.set_environment(news.wrong_environment)
+        self._gateway.standing.not_ready = news.not_ready
 
     async def listen(self, listener: socket.socket) -> None:
         assert self._gateway is not None

@@ -116,7 +116,7 @@ async def said(
 ) -> tuple[Answer, list[Prediction]]:
     found = await world.ask(request(speech.path, speech.body(rows)))
     (read,) = world.frames(Kind.EXCHANGE)
-    (judge,) = world.gateway.guards.guards
+    (judge,) = world.gateway.routing.guards.guards
     return found, rows_of(read, judge)
 
 

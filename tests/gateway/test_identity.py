@@ -28,7 +28,7 @@ async def test_identity_a_wrong_version_stops_the_policy(tmp_path: Path) -> None
         before = len(world.upstream.requests)
         assert (await world.ask(request(INFER, CLEAN))).status == 503
         assert len(world.upstream.requests) == before
-        world.gateway.set_models({"credit": ModelState("match", "14")})
+        world.gateway.standing.set_models({"credit": ModelState("match", "14")})
         world.upstream.default = replies(answer(scores(0.5, model_version="14")))
         assert (await world.ask(request(INFER, CLEAN))).status == 200
         assert [exchange.version_source for exchange in world.exchanges()][:2] == ["body", "body"]
@@ -55,10 +55,10 @@ async def test_identity_a_version_stated_in_a_header_alone_counts(tmp_path: Path
 
 async def test_a_wrong_environment_stops_every_enforcing_policy(tmp_path: Path) -> None:
     async with running(tmp_path, default=OK, guards=[credit(tmp_path)]) as world:
-        world.gateway.set_environment("the policy is for production, this is staging")
+        world.gateway.standing.set_environment("the policy is for production, this is staging")
         found = await world.ask(request(INFER, CLEAN))
         assert found.status == 503
         assert world.upstream.requests == []
         assert (await world.ask(request("/x"), "GET")).status == 200
-        world.gateway.set_environment("")
+        world.gateway.standing.set_environment("")
         assert (await world.ask(request(INFER, CLEAN))).status == 200

@@ -97,7 +97,7 @@ async def test_p9_observing_ignores_limits_and_counts_them(tmp_path: Path) -> No
         max_body_bytes=10, max_in_flight=0, upstream=UpstreamTimeouts(first_byte_seconds=0.01, total_seconds=0.01)
     )
     async with running(tmp_path, default=OK, guards=[credit(tmp_path, OBSERVED)], settings=settings) as world:
-        world.gateway.set_environment("this is staging")
+        world.gateway.standing.set_environment("this is staging")
         assert (await world.ask(request(INFER, CLEAN))).status == 200
         assert world.upstream.received.body == CLEAN
         assert world.count(metrics.WOULD_REFUSE, "too-large") == 1
