@@ -90,7 +90,7 @@ class Cold:
         """Observe until told to leave."""
         self._hear()
         async with contextlib.AsyncExitStack() as cleanup:
-            self.page = StatsPage(page_path(self.data, STREAM))
+            self.page = self._page()
             cleanup.callback(self.page.close)
             if serve_admin is not None:
                 await cleanup.enter_async_context(serve_admin(self))
@@ -103,6 +103,17 @@ class Cold:
                         await self.leaving.wait()
             await self._finish(self.page)
         return 0
+
+    def _page(self) -> StatsPage:
+        try:
+            return StatsPage(page_path(self.data, STREAM))
+        except JournalError:
+            standing = read_standing(self.data)
+            process = f"process {standing.pid}" if standing is not None else "another process"
+            raise RuntimeSetupError(
+                f"--data {self.data}: {process} observes it already; `serve` does so itself unless it is told "
+                "--observers off: stop that one, or name another folder"
+            ) from None
 
     # -- every second
 
