@@ -20,7 +20,6 @@ from ..guard import Guard
 from ..policy import Policy
 from ..probing import Plan, Probed, Reply, Severity, probe
 from ..probing.cases import Row
-from ..probing.findings import MEANING
 from ..probing.run import headers_of
 from ..runtime.compile import compile_guard
 from .one_policy import policy_and_guard
@@ -84,7 +83,9 @@ def run(args: argparse.Namespace) -> int:
         now_seconds=time.time(),
     )
     example = _example(args.row)
-    with httpx.Client(timeout=args.timeout, trust_env=False, follow_redirects=False) as client:
+    # A new connection for each row: some servers close theirs after an error, and the next row would be blamed.
+    fresh = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(timeout=args.timeout, trust_env=False, follow_redirects=False, limits=fresh) as client:
         datatypes = stated_datatypes(client, url) if policy.model.protocol == "oip" else {}
         ask = _asker(client, url, headers, guard, datatypes)
         probed = probe(policy.contract, guard, ask, plan, example)
@@ -197,10 +198,10 @@ def as_json(probed: Probed, url: str) -> dict[str, Any]:
 def as_text(probed: Probed, url: str) -> Iterator[str]:
     """One paragraph a finding; the row can be pasted into a test."""
     for finding in probed.findings:
-        severity, means = MEANING[finding.kind]
+        severity = finding.severity
         names = ", ".join(finding.features) or "the row as a whole"
         yield escaped(f"{severity.value}[{finding.kind.value}]: {names}: {finding.detail}")
-        yield f"    {means}"
+        yield f"    {finding.means}"
         if severity is not Severity.NOTE:
             yield escaped(f"    row: {json.dumps(dict(finding.row), ensure_ascii=False)}")
     asked = ", ".join(f"{count} {about}" for about, count in probed.asked.items())
@@ -209,7 +210,7 @@ def as_text(probed: Probed, url: str) -> Iterator[str]:
         yield f"{probed.skipped} rows were left out: a rule or a combination of checks forbids them"
     if probed.stopped:
         yield "stopped at --most: not everything was asked"
-    counts = [f"{probed.count(each)} {each.value}s" for each in Severity]
-    yield ", ".join(counts)
+    counts = [(probed.count(each), each.value) for each in Severity]
+    yield ", ".join(f"{count} {word}{'' if count == 1 else 's'}" for count, word in counts)
     if not probed.findings:
         print("the model keeps every promise that was asked about", file=sys.stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from ..errors import WireError
 from ..guard import Guard
@@ -28,6 +28,15 @@ class Reply:
         return 200 <= self.status < 300
 
 
+def said(reply: Reply) -> str:
+    """What a refusal says of itself, in one short line; "" where it says nothing."""
+    text = " ".join(reply.body[: _MOST_SAID * 4].decode(errors="replace").split())
+    if text in ("", "{}"):
+        return ""
+    return f": {text if len(text) <= _MOST_SAID else text[: _MOST_SAID - 1] + '…'}"
+
+
+_MOST_SAID: Final = 160
 # The body made for some rows → what the model server said to it.
 Ask: TypeAlias = Callable[[bytes, Sequence[Row]], Reply]
 

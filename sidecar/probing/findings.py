@@ -65,6 +65,13 @@ class Finding:
         """How much it matters."""
         return MEANING[self.kind][0]
 
+    @property
+    def means(self) -> str:
+        """What it means for the contract."""
+        if self.about is About.UNKNOWN and self.severity is Severity.ERROR:
+            return "the contract lets pass what nobody declared, the server does not: unknown_features: strip or reject"
+        return MEANING[self.kind][1]
+
     def as_json(self) -> dict[str, Any]:
         """Plain values; `body` can be sent again as it is."""
         return {
@@ -73,7 +80,7 @@ class Finding:
             "about": self.about.value,
             "features": list(self.features),
             "detail": self.detail,
-            "means": MEANING[self.kind][1],
+            "means": self.means,
             "row": dict(self.row),
             "body": self.body.decode(errors="replace"),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
@@ -12,7 +12,7 @@ from ..contract.sections import ContractSection
 from ..guard import Guard
 from ..rows import as_header
 from ..verdict import Outcome
-from .answers import Ask, Read, Reply, read, same
+from .answers import Ask, Read, Reply, read, said, same
 from .cases import About, Case, Row, inside, outside, pairwise, usual_row
 from .findings import Finding, Kind, Severity
 from .samples import ProbeError, Samples, samples_of
@@ -20,6 +20,11 @@ from .shrink import shrink
 
 _TRIES: Final = 500  # rows drawn to find one that every rule allows
 _MOST_SHRUNK: Final = 20
+# Answers that say nothing of the row: nothing was asked.
+_NOT_ASKED: Final = {
+    **dict.fromkeys((401, 403, 407), "say who asks with --header NAME:VALUE"),
+    **dict.fromkeys((404, 405), "is this the URL of the inference route, and the model there?"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +120,8 @@ class _Run:
         reply = self._asked([self.usual])
         if not reply.status:
             raise ProbeError(f"no answer: {reply.fault}")
+        if reply.status in _NOT_ASKED:
+            raise ProbeError(f"status {reply.status}{said(reply)} to a good row: {_NOT_ASKED[reply.status]}")
         kind, detail, self.expected = self._judge(reply, 1)
         if kind is not None:
             self._note(kind, Case(About.USUAL, self.usual), (), detail)
@@ -184,13 +191,29 @@ class _Run:
             return self._allowed(row) and self._judge(self._asked([row]), 1)[0] is kind
 
         row = case.row
-        if case.changed and self.shrunk < _MOST_SHRUNK and (kind, (), "") not in self.found:
+        if any(self._explained(case, smaller, still) for smaller in self._of_kind(kind, detail)):
+            return
+        if case.changed and self.shrunk < _MOST_SHRUNK:
             self.shrunk += 1
             row = shrink(case.row, self.usual, still)
         changed = tuple(
             name for name in {**self.usual, **row} if row.get(name, _ABSENT) is not self.usual.get(name, _ABSENT)
         )
         self._note(kind, Case(case.about, row, changed), changed, detail)
+
+    def _of_kind(self, kind: Kind, detail: str) -> list[Finding]:
+        """What is known already of this kind; of predictions, of the same codes."""
+        wanted = detail if kind is Kind.OUTPUT else ""
+        return [finding for (known, _, codes), finding in self.found.items() if (known, codes) == (kind, wanted)]
+
+    def _explained(self, case: Case, known: Finding, still: Callable[[Row], bool]) -> bool:
+        """Whether a finding told before, of fewer features, is why this row fails: those values alone do it, too."""
+        if not known.features:
+            return known.about is About.USUAL
+        if not set(known.features) < set(case.changed):
+            return False
+        alone = {name: value for name, value in self.usual.items() if name not in known.features}
+        return still({**alone, **{name: case.row[name] for name in known.features if name in case.row}})
 
     def _repeated(self, row: Row, answer: Read) -> bool:
         """Whether the row gets the same predictions again and again."""
@@ -296,9 +319,9 @@ class _Run:
         if not reply.status:
             return Kind.NO_ANSWER, reply.fault, Read()
         if reply.status >= 500:
-            return Kind.SERVER_ERROR, f"status {reply.status}", Read()
+            return Kind.SERVER_ERROR, f"status {reply.status}{said(reply)}", Read()
         if not reply.answered:
-            return Kind.REFUSED, f"status {reply.status}", Read()
+            return Kind.REFUSED, f"status {reply.status}{said(reply)}", Read()
         answer = read(self.guard, reply, rows, self.plan.now_seconds)
         if answer.unreadable:
             return Kind.UNREADABLE, answer.unreadable, answer

@@ -11,6 +11,7 @@ import pytest
 
 from sidecar.policy import load
 from sidecar.probing import Plan, ProbeError, Reply, Severity, probe
+from sidecar.probing.answers import said
 from sidecar.runtime.compile import compile_guard
 from tests.probing.desk import NOW, Desk, Status, kinds
 
@@ -106,12 +107,43 @@ def test_what_is_missing_or_out_of_range_must_not_bring_the_server_down(tmp_path
     assert found[0].severity is Severity.WARNING
 
 
+def test_one_cause_is_one_finding_however_many_rows_meet_it(tmp_path: Path) -> None:
+    wide = CONTRACT + "".join(f"  f{number}: {{type: int, min: 0, max: 9}}\n" for number in range(12))
+    contract = (
+        wide.replace("prediction:\n  score: {type: float, min: 0, max: 1}\n", "") + CONTRACT[CONTRACT.index("pred") :]
+    )
+
+    def model(row: Mapping[str, Any]) -> object:
+        return Status(500) if row.get("age", 0) > 97 or row.get("job") == "student" else score(row)
+
+    errors = [each for each in Desk(tmp_path, contract, model).probe().findings if each.kind.value == "server_error"]
+    assert sorted(each.features for each in errors) == [("age",), ("job",)]
+
+
+def test_a_usual_row_that_fails_explains_all_that_fail_alike(tmp_path: Path) -> None:
+    (finding,) = Desk(tmp_path, CONTRACT, lambda row: Status(422)).probe().findings
+    assert (finding.kind.value, finding.features) == ("refused", ())
+
+
+@pytest.mark.parametrize(("status", "words"), [(404, "the inference route"), (401, "--header"), (405, "route")])
+def test_an_answer_that_says_nothing_of_the_row_ends_it(tmp_path: Path, status: int, words: str) -> None:
+    with pytest.raises(ProbeError, match=f"status {status} to a good row: .*{words}"):
+        Desk(tmp_path, CONTRACT, lambda row: Status(status)).probe()
+
+
+def test_a_refusal_is_told_in_the_servers_words() -> None:
+    assert said(Reply(400, b'{"error":\n  "age?"}')) == ': {"error": "age?"}'
+    assert said(Reply(400, b"{}")) == ""
+    assert len(said(Reply(500, b"x" * 9999))) < 200
+
+
 def test_an_unknown_name_may_be_ignored_refused_or_matter(tmp_path: Path) -> None:
     assert "unknown_matters" not in kinds(Desk(tmp_path, CONTRACT, score).probe())
     matters = Desk(tmp_path, CONTRACT, lambda row: min(score(row) + 0.01 * len(row), 1.0)).probe()
     assert kinds(matters)["unknown_matters"].features == ("never_heard_of",)
     strict = Desk(tmp_path, CONTRACT, lambda row: Status(400) if "never_heard_of" in row else score(row)).probe()
     assert kinds(strict)["refused"].features == ("never_heard_of",)
+    assert "unknown_features: strip or reject" in kinds(strict)["refused"].means
 
 
 def test_an_optional_value_is_left_out_and_its_default_is_what_is_sent(tmp_path: Path) -> None:
