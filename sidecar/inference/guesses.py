@@ -10,7 +10,7 @@ from .profile import Column, Profile, missing_words
 from .ranges import HIGH_SHARE, LOW_SHARE, bounds, sign_of
 from .spelling import Guess, counted, listed, number, shown, spelled_type, text, unusable
 from .texts import NOTHING_AMONG_NUMBERS, Look, sounds_like_key, sounds_personal
-from .words import NEAR_UNIQUE, Words, about, guess_words
+from .words import MOSTLY, NEAR_UNIQUE, Words, about, guess_words
 
 _ENOUGH_ROWS = 20
 
@@ -97,6 +97,8 @@ def _guess(column: Column, *, key: bool) -> Words:
         cards = bool(numeric) and looks[Look.CARD] == numeric
         if numeric and numeric + nothing == texts and not cards:
             return _numbers(column, key=key)
+        if not cards and (strays := _strays(column, numeric, texts - numeric - nothing)):
+            return _numbers(column, key=key, strays=strays)
         if looks[Look.TRUTH] and looks[Look.TRUTH] + nothing == texts:
             return _truths(column)
         return _spelled(guess_words(column, key=key)) if texts else _unknown()
@@ -106,6 +108,10 @@ def _guess(column: Column, *, key: bool) -> Words:
     lists = sum(column.lists.values())
     if numeric and only_nothing and not (truths or lists or strange):
         return _numbers(column, key=key)
+    if numeric and not (truths or lists or strange):
+        nothing = sum(missing_words(column, among_numbers=True).values()) + looks[Look.EMPTY]
+        if strays := _strays(column, numeric, texts - nothing):
+            return _numbers(column, key=key, strays=strays)
     if truths and only_nothing and not (numeric or lists or strange):
         return _truths(column)
     if texts and not (numeric or truths or lists or strange):
@@ -154,11 +160,25 @@ def _vectors(column: Column) -> Words:
     return Words(f"{element}[]", said=[f"lists of {shortest} to {longest} numbers"])
 
 
-def _numbers(column: Column, *, key: bool) -> Words:
+def _strays(column: Column, numeric: int, others: int) -> dict[str, int]:
+    """The few words among very many numbers; nothing where they are not few, not words alone, or personal."""
+    strays = column.texts.strays
+    if not strays or sum(strays.values()) != others or numeric < MOSTLY * (numeric + others):
+        return {}
+    return {} if sounds_personal(column.name) else dict(sorted(strays.items()))
+
+
+def _numbers(column: Column, *, key: bool, strays: Mapping[str, int] | None = None) -> Words:
     numbers = column.numbers
     whole = numbers.floats == 0 and column.texts.looks[Look.REAL] == 0
     words = Words("int" if whole else "float", sentinels=_nothing(column))
     words.sentinels |= {number(value): count for value, count in numbers.apart.items()}
+    if strays:
+        words.sentinels |= {text(word): count for word, count in strays.items()}
+        strayed = sum(strays.values())
+        share = 100 * strayed / (numbers.count + strayed)
+        words.said.append(f"{share:.2g} % are words: if they mean something, this is no number")
+        words.looks.append("text among numbers")
     if numbers.nan:
         words.sentinels["NaN"] = numbers.nan
     words.sentinels |= {

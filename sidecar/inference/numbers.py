@@ -18,6 +18,7 @@ SENTINELS: Final[frozenset[Number]] = frozenset(
     {sign * (10**digits - 1) for digits in range(3, 13) for sign in (1, -1)}
     | {-(2**31), 2**31 - 1, -(10**9), 10**10 - 1}
 )
+_MANY: Final = 20  # numbers that are never negative, beside which a negative sentinel is none of them
 _LARGEST: Final = 1.7976931348623157e308
 
 
@@ -117,7 +118,8 @@ class Numbers:
     def settle(self) -> dict[Number, int]:
         """Decide which sentinels stand apart from all other numbers; the others become numbers like any other.
 
-        Apart: further from all others than these are from each other. Alone in its column, a value is what it is.
+        Apart: further from all others than these are from each other, or the only negative among many. Alone in its
+        column, a value is what it is.
         """
         rest = {value: count for value, count in self.apart.items() if not self._stands_apart(value)}
         for value in rest:
@@ -128,6 +130,8 @@ class Numbers:
     def _stands_apart(self, value: Number) -> bool:
         if self.low is None or self.high is None:
             return False
+        if value < 0 <= self.low and self.count >= _MANY:
+            return True
         span = max(self.high - self.low, abs(self.high), abs(self.low))
         return value < self.low - span or value > self.high + span
 

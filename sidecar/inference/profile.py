@@ -6,6 +6,7 @@ what a column holds is read out of the texts; in any other, values have the type
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,9 @@ from .texts import NO_DAY, NOTHING, TRUTHS, Look, Seen, look_at
 DISTINCT_TEXTS: Final = 1000
 _MOST_COLUMNS: Final = 4096
 _EXAMPLES: Final = 3
+MOST_STRAYS: Final = 10
+_LONGEST_STRAY: Final = 40
+_A_QUANTITY: Final = re.compile(r"[\s<>~≈+-]*[.,]?\d")  # ` 7`, `5 kg`, `<5`: a number of a kind, no word beside one
 
 
 @dataclass(slots=True)
@@ -31,6 +35,7 @@ class Texts:
     years: Counter[int] = field(default_factory=Counter)  # of dates, the days that systems invent left out
     nothing: Counter[str] = field(default_factory=Counter)  # words for nothing
     examples: dict[str, None] = field(default_factory=dict)  # plain words, for a comment about mixed types
+    strays: Counter[str] | None = field(default_factory=Counter)  # words that may stray among numbers; None: many
     shortest: int | None = None
     longest: int = 0
     letters: int = 0  # characters of all texts together
@@ -52,6 +57,8 @@ class Texts:
             self.nothing[text] += count
         elif seen.look is Look.WORDS and len(self.examples) < _EXAMPLES:
             self.examples[text] = None
+        if self.strays is not None and seen.look in (Look.WORDS, Look.TRUTH):
+            self._stray(Counter({text: count}))
         length = len(text)
         self.shortest = length if self.shortest is None else min(self.shortest, length)
         self.longest = max(self.longest, length)
@@ -60,11 +67,25 @@ class Texts:
         self.digits += count * (text.isascii() and text.isdigit())
         return seen
 
+    def _stray(self, words: Counter[str]) -> None:
+        """Words that are few, short and no quantities could stand for a number that is not there."""
+        assert self.strays is not None
+        self.strays.update(words)
+        usual = all(
+            word.isprintable() and len(word) <= _LONGEST_STRAY and not _A_QUANTITY.match(word) for word in words
+        )
+        if not usual or len(self.strays) > MOST_STRAYS:
+            self.strays = None
+
     def merge(self, other: Texts) -> None:
         """Add another part's texts."""
         self.tally.merge(other.tally)
         for name in ("looks", "forms", "years", "nothing", "no_days"):
             getattr(self, name).update(getattr(other, name))
+        if other.strays is None:
+            self.strays = None
+        elif self.strays is not None:
+            self._stray(other.strays)
         self.examples = dict.fromkeys([*self.examples, *other.examples][:_EXAMPLES])
         lengths = [each for each in (self.shortest, other.shortest) if each is not None]
         self.shortest = min(lengths) if lengths else None

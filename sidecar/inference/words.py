@@ -14,6 +14,7 @@ ROWS_PER_CATEGORY = 20
 LONGEST_CATEGORY = 100
 NEAR_UNIQUE = 0.9
 UNSEEN_TOLERATED = 0.001  # of rows with a value that was not seen: above it, a new value only warns
+MOSTLY = 0.99  # of a column are numbers: then words among them are strays, and it is a column of numbers
 _SOME = 0.05
 _ENOUGH_ROWS = 20
 _FREE_TEXT = 40  # characters on average
@@ -159,6 +160,10 @@ def _mixture(column: Column, words: Words, count: int) -> None:
     examples = ", ".join(shown(each, 20) for each in texts.examples)
     such = f", such as {examples}" if examples else ""
     words.said.append(f"mixed: {counted(numeric)} like numbers, {count - numeric} do not{such}")
+    if numeric >= MOSTLY * count:
+        zeros = "some have leading zeros, as identifiers have"
+        kinds = "the others are too many, or no plain words, to be missing values: clean them and infer again"
+        words.said.append(f"text, not numbers: {zeros if texts.looks[Look.LED] else kinds}")
     words.looks.append("mixed types")
 
 

@@ -20,6 +20,7 @@ from sidecar.demo.model_server import find_mlserver
 from sidecar.policy import Policy, load
 from sidecar.rows import MISSING, Rows
 from tests.archive.desk import SECRET, Desk
+from tests.kit.guards import policy as policy_text
 
 from . import dirty
 
@@ -309,6 +310,26 @@ class TestRecorded:
         assert "of 24 rows" not in capsys.readouterr().out
         assert main(["infer", "--from", str(desk.root), "--model", "fraud"]) == 2
         assert "no prediction was recorded" in capsys.readouterr().err
+
+    def test_a_lone_sentinel_is_told_apart_whatever_the_source(self, tmp_path: Path) -> None:
+        rows = [(20 + index % 60, 1000.5 + 250 * index) for index in range(120)]
+        rows[7], rows[60] = (-999, 1000.5), (30, -999)
+        desk = Desk(tmp_path, policy_text("features: {age: {type: int}, income: {type: float}}"))
+        (desk.data / "secret").write_bytes(SECRET)
+        for row in rows:
+            desk.call(list(row))
+        (tmp_path / "t.csv").write_text("age,income\n" + "".join(f"{age},{income}\n" for age, income in rows))
+        lines = (json.dumps({"age": age, "income": income}) for age, income in rows)
+        (tmp_path / "t.jsonl").write_text("\n".join(lines))
+        made = [infer(source, output=tmp_path / f"{source.name}.yaml") for source in (desk.data, tmp_path / "t.csv")]
+        made.append(infer(tmp_path / "t.jsonl", output=tmp_path / "lines.yaml"))
+        desk.archive()
+        made.append(infer(desk.root, output=tmp_path / "archived.yaml"))
+        for learnt in made:
+            assert learnt.contract.features == made[0].contract.features
+            for name in ("age", "income"):
+                assert [value.text for value in learnt.contract.features[name].missing_values] == ["-999"]
+            assert codes(learnt, age=-5, income=-5.0) == {"age.min", "income.min"}
 
     def test_hidden_values_are_not_learnt(self, tmp_path: Path) -> None:
         text = "policy: credit\nmodel: {protocol: oip, name: credit, columns: {input-0: [age, income]}}\n"

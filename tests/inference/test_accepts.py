@@ -72,6 +72,13 @@ def test_tables_of_text(rows: list[dict[str, Any]]) -> None:
     holds(rows, lexical=True)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(TEXTS, max_size=12), st.sampled_from([99, 500, 1500]), st.booleans())
+def test_columns_of_numbers_with_anything_among_them(others: list[str], numbers: int, lexical: bool) -> None:
+    values: list[Any] = [*range(numbers), *others]
+    holds([{"x": str(value) if lexical else value} for value in values], lexical=lexical)
+
+
 @settings(max_examples=60, deadline=None)
 @given(tables(), st.data())
 def test_answers_are_accepted_as_answers(rows: list[dict[str, Any]], data: st.DataObject) -> None:

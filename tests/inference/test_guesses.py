@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from sidecar.inference import Profile, Roles, guess_table
+
 from .desk import infer
 
 
@@ -78,6 +80,18 @@ class TestSentinels:
         assert inferred.guess("x").keys["max"] == "92"
         assert "-999 (2 rows), 999999 (1 row)" in inferred.comment("x")
 
+    @pytest.mark.parametrize("lexical", [True, False])
+    def test_the_only_negative_is_one_however_far_the_others_reach(self, lexical: bool) -> None:
+        incomes: list[Any] = [index * 1000.5 for index in range(100)]
+        inferred = column([str(each) if lexical else each for each in [*incomes, -999]], lexical=lexical)
+        assert inferred.guess("x").keys["missing_values"] == "[-999]"
+        assert inferred.guess("x").keys["min"] == "0"
+        assert inferred.refuses({"x": "-500" if lexical else -500}) == ("x.min",)
+        debts = column([*incomes, -1000.5, -999])
+        assert "missing_values" not in debts.guess("x").keys
+        few = column([5, 80_000, -999])
+        assert "missing_values" not in few.guess("x").keys
+
     def test_what_is_among_the_others_is_a_number(self) -> None:
         inferred = column([*range(-2000, 2000, 10), 999, -999])
         assert "missing_values" not in inferred.guess("x").keys
@@ -105,6 +119,67 @@ class TestSentinels:
 
     def test_an_empty_text_in_json(self) -> None:
         assert keys(["a", "b", ""])["missing_values"] == '[""]'
+
+
+class TestWordsAmongNumbers:
+    """What a hundred numbers and one word are: numbers, and a word for nothing."""
+
+    @pytest.mark.parametrize("lexical", [True, False])
+    def test_few_words_among_many_numbers_are_missing_values(self, lexical: bool) -> None:
+        values: list[Any] = [str(age) if lexical else age for age in AGES]
+        values += ["withheld", "withheld", "N/A", "not asked", "true"]
+        inferred = column(values, lexical=lexical)
+        assert inferred.guess("x").keys == {
+            "type": "int", "min": "3", "max": "92", "nullable": "true",
+            "missing_values": '["N/A", "not asked", "true", "withheld"]',
+        }  # fmt: skip
+        assert '"withheld" (2 rows)' in inferred.comment("x")
+        assert "0.4 % are words: if they mean something, this is no number" in inferred.comment("x")
+        assert "text among numbers" in inferred.guess("x").looks
+        assert inferred.judge([{"x": value} for value in values]).would == "repaired"
+        assert inferred.refuses({"x": "retired"}) == ("x.type",)
+
+    def test_one_in_a_hundred_at_most(self) -> None:
+        assert keys([*map(str, AGES[:99]), "n.a."], lexical=True)["type"] == "int"
+        assert keys([*map(str, AGES[:98]), "n.a."], lexical=True)["type"] == "string"
+        assert keys([*AGES[:99], "n.a."])["type"] == "int"
+        assert keys([*AGES[:98], "n.a."])["type"] == "json"
+
+    def test_parts_counted_apart_are_one_column(self) -> None:
+        values = [*map(str, AGES), "a", "b"]
+        assert keys(values, lexical=True, chunk=1)["missing_values"] == '["a", "b"]'
+        parts = [Profile(lexical=True), Profile(lexical=True)]
+        for part, its in zip(parts, (values[:500], values[500:]), strict=True):
+            part.add([{"x": value} for value in its])
+        parts[0].merge(parts[1])
+        (guess,) = guess_table(parts[0], Roles()).features
+        assert guess.keys["missing_values"] == '["a", "b"]'
+
+    @pytest.mark.parametrize(
+        ("others", "why"),
+        [
+            (["001", "x"], "text, not numbers: some have leading zeros, as identifiers have"),
+            (["5 kg"], "text, not numbers: the others are too many, or no plain words"),
+            (["<5"], "text, not numbers: the others are too many, or no plain words"),
+            ([" 7"], "text, not numbers: the others are too many, or no plain words"),
+            (["2020-01-01", "x"], "text, not numbers: the others are too many, or no plain words"),
+            (["ada@example.org"], "text, not numbers: the others are too many, or no plain words"),
+            (["3,14"], "numbers with a decimal comma: text"),
+            (["x" * 41], "text, not numbers: the others are too many, or no plain words"),
+            ([f"word {chr(97 + index)}" for index in range(11)], "text, not numbers: the others are too many"),
+        ],
+    )
+    def test_anything_else_leaves_text_and_says_why(self, others: list[str], why: str) -> None:
+        values = [*map(str, AGES), *map(str, AGES), *others]
+        inferred = column(values, lexical=True)
+        assert inferred.guess("x").type == "string"
+        assert why in inferred.comment("x")
+        assert inferred.judge([{"x": value} for value in values]).would == "ok"
+
+    def test_a_personal_columns_words_are_not_shown(self) -> None:
+        inferred = column([*map(str, range(10_000, 10_500)), "Ada"], name="mobile", lexical=True)
+        assert inferred.guess("mobile").type == "string"
+        assert "Ada" not in inferred.text
 
 
 class TestText:
