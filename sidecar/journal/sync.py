@@ -18,57 +18,72 @@ from threading import Condition, Thread
 from typing import Final, TypeAlias
 
 from ..telemetry import metrics
+from .opensegment import OpenSegment
 from .stats import StatsPage
 
 Callback: TypeAlias = Callable[[bool], object]
 CallSoon: TypeAlias = Callable[[Callable[[], None]], object]
 
 _CLOSE_SECONDS: Final = 10.0
-
-
-class OpenSegment:
-    """A segment this process created. `lost`: a sync of it failed; what is in it is not durable and nothing follows."""
-
-    __slots__ = ("directory", "directory_synced", "file_descriptor", "lost", "name")
-
-    def __init__(self, file_descriptor: int, directory: Path, name: str) -> None:
-        self.file_descriptor = file_descriptor
-        self.directory = directory
-        self.name = name
-        self.directory_synced = False
-        self.lost = False
+_MOST_TRAILING: Final = 4
 
 
 class SyncThread:
-    """Syncs segments and closes them when their time is over. Callbacks run through `call_soon`, with True or False."""
+    """Syncs the segments of one stream and closes them when their time is over; there is a thread from the first sync
+    on. Callbacks run through `call_soon`, with True or False. All methods belong to the writer's thread."""
 
     def __init__(self, stats: StatsPage, call_soon: CallSoon, name: str) -> None:
         self._stats = stats
         self._call_soon = call_soon
         self._changed = Condition()
         self._waiting: list[tuple[tuple[OpenSegment, ...], Callback | None]] = []
+        self._trailing: list[OpenSegment] = []  # closed to records, still open to a sync
         self._closing = False
-        self._thread = Thread(target=self._run, name=f"sync-{name}", daemon=True)
-        self._thread.start()
+        self._name = name
+        self._thread: Thread | None = None
 
-    def sync(self, segments: tuple[OpenSegment, ...], callback: Callback) -> None:
-        """Call back once all that is in the segments now is on the disk (True) or is known not to be (False)."""
-        with self._changed:
-            self._waiting.append((segments, callback))
-            self._changed.notify()
+    def sync(self, segment: OpenSegment, callback: Callback) -> None:
+        """Call back once all that is in the segment now, and in those that were retired and not let go, is on the disk
+        (True) or is known not to be (False)."""
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name=f"sync-{self._name}", daemon=True)
+            self._thread.start()
+        self._ask((*self._trailing, segment), callback)
+        self.let_go()
 
-    def close_segment(self, segment: OpenSegment) -> None:
-        """Close the file after every sync asked for so far."""
-        with self._changed:
-            self._waiting.append(((segment,), None))
-            self._changed.notify()
+    def retire(self, segment: OpenSegment, *, unsynced: bool) -> None:
+        """No record follows in it. With `unsynced` ones in it, it stays open to the next sync."""
+        if unsynced:
+            self._trailing.append(segment)
+            self.let_go(_MOST_TRAILING)
+        else:
+            self._close(segment)
+
+    def let_go(self, keep: int = 0) -> None:
+        """Close retired segments but the last few: records just written there may yet be asked to be synced."""
+        while len(self._trailing) > keep:
+            self._close(self._trailing.pop(0))
 
     def close(self) -> None:
         """Finish what is waiting, then end."""
+        self.let_go()
+        if self._thread is not None:
+            with self._changed:
+                self._closing = True
+                self._changed.notify()
+            self._thread.join(_CLOSE_SECONDS)
+
+    def _close(self, segment: OpenSegment) -> None:
+        """After every sync asked for so far."""
+        if self._thread is None:
+            segment.close()
+        else:
+            self._ask((segment,), None)
+
+    def _ask(self, segments: tuple[OpenSegment, ...], callback: Callback | None) -> None:
         with self._changed:
-            self._closing = True
+            self._waiting.append((segments, callback))
             self._changed.notify()
-        self._thread.join(_CLOSE_SECONDS)
 
     def _run(self) -> None:
         while True:
@@ -90,7 +105,7 @@ class SyncThread:
                 if callback is not None:
                     answers.append((callback, not any(segment.lost for segment in segments)))
                 else:
-                    close_file(segments[0])
+                    segments[0].close()
             if answers:
                 self._answer(answers)
 
@@ -128,11 +143,3 @@ def sync_directory(folder: Path) -> None:
         os.fsync(file_descriptor)
     finally:
         os.close(file_descriptor)
-
-
-def close_file(segment: OpenSegment) -> None:
-    """Give the descriptor back."""
-    try:
-        os.close(segment.file_descriptor)
-    except OSError:
-        pass  # close(2) may report an earlier write's EIO; the descriptor is gone all the same

@@ -17,21 +17,22 @@ from typing import Final
 
 from .. import __version__
 from ..errors import JournalError
-from ..exchange import Gap, Kind, encode
+from ..exchange import Kind, encode
 from ..telemetry import metrics
 from . import retention
 from .clock import Clock
 from .frame import Buffer, pack, seed
+from .gaps import Gaps
 from .lock import StreamLock, last_state
+from .opensegment import OpenSegment, create
 from .retention import Hold
-from .segment import PREAMBLE_BYTES, Preamble, check_stream, list_streams, pack_preamble, segment_name
+from .segment import PREAMBLE_BYTES, Preamble, check_stream, list_streams
 from .settings import JournalSettings, segment_bytes
 from .stats import StatsPage
-from .sync import Callback, CallSoon, OpenSegment, SyncThread, close_file
+from .sync import Callback, CallSoon, SyncThread
 
 _STALL_NS: Final = 100_000_000
 _RETRY_NS: Final = 1_000_000_000
-_MOST_TRAILING: Final = 4
 _REASONS: Final = {
     errno.ENOSPC: "disk_full",
     errno.EDQUOT: "disk_full",
@@ -77,12 +78,10 @@ class Writer:
         self._stats = stats
         self._identity = dict(identity)
         self._clock = clock
-        self._call_soon = call_soon or _run_here
         self._holds = holds
         self._refuses = settings.when_full == "refuse_traffic"
         self._segment: OpenSegment | None = None
-        self._sync_thread: SyncThread | None = None
-        self._trailing: list[OpenSegment] = []  # closed to records, still open to a sync
+        self._syncs = SyncThread(stats, call_soon or _run_here, stream)
         self._salt = 0
         self._offset = 0
         self._asked_offset = 0  # up to here the segment's sync was asked for
@@ -90,7 +89,7 @@ class Writer:
         self._age_ns = int(min(settings.segment_seconds, 1e9) * 1e9)
         self._next_attempt_ns = 0
         self._why = "disk_full"
-        self._gaps: dict[str, list[int]] = {}  # reason → [first, last (Unix ns), records]
+        self._gaps = Gaps()
         self._over_cap = False
         self._closed = False
         try:
@@ -173,18 +172,15 @@ class Writer:
         if segment is None:
             callback(False)
             return
-        if self._sync_thread is None:
-            self._sync_thread = SyncThread(self._stats, self._call_soon, self.stream)
-        self._sync_thread.sync((*self._trailing, segment), callback)
+        self._syncs.sync(segment, callback)
         self._asked_offset = self._offset
-        self._let_go(0)
 
     def tick(self) -> None:
         """Close an old segment, try to recover, look for room: what must happen also when nothing is appended."""
         if self._closed:
             return
         now = self._clock.monotonic_ns()
-        self._let_go(0)
+        self._syncs.let_go()
         segment = self._segment
         if segment is None:
             self._reopen(now)
@@ -208,9 +204,7 @@ class Writer:
         self._closed = True
         self._why = "closed"
         self._seal()
-        self._let_go(0)
-        if self._sync_thread is not None:
-            self._sync_thread.close()
+        self._syncs.close()
         self._lock.close()
 
     def _write(
@@ -268,29 +262,17 @@ class Writer:
     def _open(self) -> OpenSegment:
         """Create the next segment and tell the gaps. OSError when the disk will not have it."""
         self._make_room()
-        started_unix_ns = self._clock.time_ns()
         salt = secrets.randbits(32)
-        preamble = pack_preamble(
-            Preamble(
-                stream=self.stream,
-                replica=self._identity.get("replica", ""),
-                environment=self._identity.get("environment", ""),
-                sidecar_version=__version__,
-                started_unix_ns=started_unix_ns,
-                salt=salt,
-                first_record=self._records,
-            )
+        preamble = Preamble(
+            stream=self.stream,
+            replica=self._identity.get("replica", ""),
+            environment=self._identity.get("environment", ""),
+            sidecar_version=__version__,
+            started_unix_ns=self._clock.time_ns(),
+            salt=salt,
+            first_record=self._records,
         )
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        name = segment_name(self._sequence + 1, started_unix_ns)
-        segment = OpenSegment(os.open(self._folder / name, flags, 0o600), self._folder, name)
-        try:
-            if os.write(segment.file_descriptor, preamble) != PREAMBLE_BYTES:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError:
-            os.close(segment.file_descriptor)
-            (self._folder / name).unlink(missing_ok=True)
-            raise
+        segment = create(self._folder, self._sequence + 1, preamble)
         self._sequence += 1
         self._segment = segment
         self._salt = salt
@@ -323,10 +305,7 @@ class Writer:
         """Take a failed write back and close the segment for good."""
         self._why = _REASONS.get(error.errno or 0, "other")
         if self._segment is not None:
-            try:
-                os.ftruncate(self._segment.file_descriptor, self._offset)
-            except OSError:
-                pass  # what is left of the frame is torn: readers see that by its checksum, and nothing follows it
+            self._segment.cut(self._offset)
         self._seal()
         self._stats.gauges[_FAILED] = 1.0
 
@@ -338,46 +317,27 @@ class Writer:
         if self._offset == PREAMBLE_BYTES:  # nothing was ever in it
             try:
                 self._lock.remember(self._sequence, self._records)  # so that its name is never used again
-                (self._folder / segment.name).unlink(missing_ok=True)
+                segment.remove()
             except OSError:
                 pass
-        if self._offset > self._asked_offset:
-            self._trailing.append(segment)
-            self._let_go(_MOST_TRAILING)
-        else:
-            self._close(segment)
-
-    def _let_go(self, keep: int) -> None:
-        """Close sealed segments but the last few: records just written there may yet be asked to be synced."""
-        while len(self._trailing) > keep:
-            self._close(self._trailing.pop(0))
-
-    def _close(self, segment: OpenSegment) -> None:
-        if self._sync_thread is None:
-            close_file(segment)
-        else:
-            self._sync_thread.close_segment(segment)
+        self._syncs.retire(segment, unsynced=self._offset > self._asked_offset)
 
     def _drop(self, reason: str) -> bool:
         self._stats.counters[metrics.JOURNAL_DROPPED.at(reason)] += 1
-        now = self._clock.time_ns()
-        gap = self._gaps.setdefault(reason, [now, now, 0])
-        gap[1] = now
-        gap[2] += 1
+        self._gaps.note(reason, self._clock.time_ns())
         if self._segment is not None:
             self._tell_gaps(self._segment)
         return False
 
     def _tell_gaps(self, segment: OpenSegment) -> None:
         """Write what is missing into the journal itself; kept for later if that fails."""
-        for reason, (first, last, records) in list(self._gaps.items()):
-            meta = encode(Gap(from_unix_ns=first, to_unix_ns=last, records=records, reason=reason))
-            parts = pack(Kind.GAP, meta, start=seed(self._salt, self._offset))
+        for gap in self._gaps.untold():
+            parts = pack(Kind.GAP, encode(gap), start=seed(self._salt, self._offset))
             error = self._write(segment, parts, sum(map(len, parts)), self._clock.monotonic_ns())
             if error is not None:
                 self._give_up(error)
                 return
-            del self._gaps[reason]
+            self._gaps.told(gap)
 
 
 def _run_here(call: Callable[[], None]) -> None:
