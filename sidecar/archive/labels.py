@@ -2,6 +2,7 @@
 
 A label that names a prediction is that prediction's. One that names a request or a key joins the latest delivered
 prediction with `ts ≤ observed_at`. The same label twice is once; of several, the latest received wins and all are kept.
+A label that made sure of its rows (`kept_id`) makes them weigh 1: why, `observers.labelled` says.
 """
 
 from __future__ import annotations
@@ -84,6 +85,8 @@ class Labels:
         history = self.history(row) if row.prediction_id in self._by_prediction else ()
         if history:
             row.label, row.label_ts = history[-1].label, history[-1].observed_at
+            if any(each.kept_id == row.prediction_id for each in history):
+                row.weight = 1.0
         if row.prediction_id in self._shadows:
             row.shadow = {name: _told(shadow, row.row) for name, shadow in self._shadows[row.prediction_id].items()}
         return row

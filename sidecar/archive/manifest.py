@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from ..errors import JournalError
-from ..predictions import Opened
+from ..predictions import Opened, OutcomeRow
 from .layout import MANIFESTS, safe
 
 
@@ -57,6 +57,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     written_unix_ns: int
     day: str
     opened: tuple[Opened, ...] = ()  # streamed answers of which it has the beginning and not yet the end
+    waiting: tuple[OutcomeRow, ...] = ()  # labels that it came to before it came to what they may be about
 
 
 def intent_path(root: Path, replica: str) -> Path:

@@ -5,7 +5,7 @@ manifests now → their files → frames of the journal that no manifest covers 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -80,6 +80,7 @@ class Source:
         """Labels and candidates' answers received since a moment: none comes before its prediction."""
         labels, manifests = Labels(), self._manifests(since_ns)
         outcomes = list(self._files(manifests, "outcomes", OutcomeRow, since_ns, None, ""))
+        outcomes += [outcome for manifest in _last(manifests) for outcome in manifest.waiting]
         for shadow in self._files(manifests, "shadows", ShadowRow, since_ns, None, ""):
             labels.add_shadow(shadow)
         for read in self._uncovered(manifests):
@@ -219,12 +220,17 @@ def _is_covered(read: Read, stretches: Mapping[tuple[str, str, str], list[tuple[
 
 def _opened(manifests: list[Manifest]) -> Iterator[Opened]:
     """What each archiver's last commit left without an end."""
+    for manifest in _last(manifests):
+        yield from manifest.opened
+
+
+def _last(manifests: list[Manifest]) -> Collection[Manifest]:
+    """Of each archiver."""
     last: dict[str, Manifest] = {}
     for manifest in manifests:
         if manifest.replica not in last or last[manifest.replica].sequence < manifest.sequence:
             last[manifest.replica] = manifest
-    for manifest in last.values():
-        yield from manifest.opened
+    return last.values()
 
 
 def _ids(record: object) -> tuple[object, ...]:

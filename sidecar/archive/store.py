@@ -20,7 +20,7 @@ import msgspec
 
 from ..errors import RuntimeSetupError
 from ..journal import Cursor
-from ..predictions import Opened, moment
+from ..predictions import Opened, OutcomeRow, moment
 from .layout import MANIFESTS, Partition, file_name, safe
 from .manifest import (
     Intent,
@@ -53,9 +53,10 @@ class Store:
         self.root = root
         self.cursor = Cursor()
         self.opened: tuple[Opened, ...] = ()  # of the last commit
+        self.waiting: tuple[OutcomeRow, ...] = ()
+        self.sequence = 0
         self._replica = replica
         self._clock_ns = clock_ns
-        self._sequence = 0
         self._manifests: dict[int, Manifest] = {}
         self._lock = -1
         self._at_work = threading.Lock()
@@ -80,9 +81,10 @@ class Store:
             ) from None
         self._manifests = {found.sequence: found for found in read_manifests(self.root, replica=self._replica)}
         if self._manifests:
-            self._sequence = max(self._manifests)
-            self.cursor = Cursor.from_plain(self._manifests[self._sequence].until)
-            self.opened = self._manifests[self._sequence].opened
+            self.sequence = max(self._manifests)
+            self.cursor = Cursor.from_plain(self._manifests[self.sequence].until)
+            self.opened = self._manifests[self.sequence].opened
+            self.waiting = self._manifests[self.sequence].waiting
         self._recover()
         return self.cursor
 
@@ -94,12 +96,19 @@ class Store:
             self._at_work.release()
 
     def commit(
-        self, parts: Mapping[Partition, Part], spans: Sequence[Span], until: Cursor, opened: Sequence[Opened] = ()
+        self,
+        parts: Mapping[Partition, Part],
+        spans: Sequence[Span],
+        until: Cursor,
+        opened: Sequence[Opened] = (),
+        waiting: Sequence[OutcomeRow] = (),
+        also: Callable[[int], None] | None = None,
     ) -> None:
-        """All or nothing. OSError when the disk refuses: nothing of it is there then."""
+        """All or nothing. OSError when the disk refuses: nothing of it is there then. `also` is told the number of
+        the commit in time to write something of its own, which counts as soon as there is a commit of that number."""
         with self._at_work:
             try:
-                for _ in self.steps(parts, spans, until, opened):
+                for _ in self.steps(parts, spans, until, opened, waiting, also):
                     pass
             except OSError:
                 with suppress(OSError):
@@ -110,10 +119,16 @@ class Store:
                     self._release()
 
     def steps(
-        self, parts: Mapping[Partition, Part], spans: Sequence[Span], until: Cursor, opened: Sequence[Opened] = ()
+        self,
+        parts: Mapping[Partition, Part],
+        spans: Sequence[Span],
+        until: Cursor,
+        opened: Sequence[Opened] = (),
+        waiting: Sequence[OutcomeRow] = (),
+        also: Callable[[int], None] | None = None,
     ) -> Generator[str, None, None]:
         """The commit; each item is a step that has been done and may be the last one."""
-        sequence = self._sequence + 1
+        sequence = self.sequence + 1
         name = file_name(self._replica, sequence)
         paths = {partition: f"{partition.folder}/{name}" for partition in parts}
         since, now = self.cursor.to_plain(), self._clock_ns()
@@ -122,6 +137,9 @@ class Store:
         )
         write_whole(intent_path(self.root, self._replica), msgspec.json.encode(intent))
         yield "intent"
+        if also is not None:
+            also(sequence)
+            yield "also"
         written = []
         for partition, part in parts.items():
             path = self.root / paths[partition]
@@ -145,9 +163,11 @@ class Store:
             written_unix_ns=now,
             day=(moment(latest) or "9999-12-31")[:10],
             opened=tuple(opened),
+            waiting=tuple(waiting),
         )
         write_whole(manifest_path(self.root, manifest), msgspec.json.encode(manifest))
-        self._sequence, self.cursor, self.opened = sequence, until, tuple(opened)
+        self.sequence, self.cursor = sequence, until
+        self.opened, self.waiting = manifest.opened, manifest.waiting
         self._manifests[sequence] = manifest
         yield "manifest"
         self._forget_intent()
@@ -181,7 +201,7 @@ class Store:
             self._unlink(self.root / path)
         left = tuple(file for file in manifest.files if file.path not in paths)
         smaller = msgspec.structs.replace(manifest, files=left)
-        if left or sequence == self._sequence:
+        if left or sequence == self.sequence:
             write_whole(manifest_path(self.root, manifest), msgspec.json.encode(smaller))
             self._manifests[sequence] = smaller
         else:
@@ -203,7 +223,7 @@ class Store:
         intent = read_intent(self.root, self._replica)
         if intent is None:
             return
-        if intent.sequence > self._sequence:
+        if intent.sequence > self.sequence:
             for name in intent.files:
                 path = self.root / name
                 for each in (path, _beside(path)):

@@ -60,7 +60,7 @@ _COLUMNS: Final[dict[type[msgspec.Struct], dict[str, Any]]] = {
     OutcomeRow: {
         "ts": _TIME, "prediction_id": _TEXT, "request_id": _TEXT, "response_id": _TEXT, "join_key": _TEXT,
         "row": _WHOLE, "label": "json", "observed_at": _TIME, "exposed": _TRUTH, "propensity": _REAL,
-        "coin_id": _TEXT,
+        "coin_id": _TEXT, "kept_id": _TEXT,
     },
     ShadowRow: {
         "ts": _TIME, "prediction_id": _TEXT, "request_id": _TEXT, "policy": _TEXT, "policy_digest": _TEXT,

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeAlias
 
 from ..journal import Cursor, StatsPage
 from ..journal.progress import Progress, plain
-from ..observers import Context, Observer, Restless
+from ..observers import Context, Observer, Restless, moment_of
 from ..telemetry import metrics
 from .tape import Strip, Tape, advance
 
@@ -197,16 +197,6 @@ class Runner:
         counters[self._records] += records
         counters[self._lagged_out] += lagged_out
         counters[self._unreadable] += unreadable
-
-
-def moment_of(record: object) -> float:
-    """When a record came about, in Unix seconds; 0.0 where it does not say."""
-    source = getattr(record, "exchange", record)
-    for name in ("started_unix_ns", "received_unix_ns", "published_unix_ns", "at_unix_ns", "to_unix_ns"):
-        at = getattr(source, name, 0)
-        if at:
-            return float(at) / 1e9
-    return 0.0
 
 
 class Observing:

@@ -7,7 +7,7 @@ exception into a request; a write to a file this process did not create.
 from __future__ import annotations
 
 from .cursor import Cursor, Position
-from .reader import Read, Reader, ReaderCounts, is_over
+from .reader import Read, Reader, ReaderCounts, has_more, is_over, read_at
 from .retention import Hold
 from .settings import JournalSettings
 from .stats import StatsPage, fold_dead, page_path, read_page, read_pages
@@ -24,8 +24,10 @@ __all__ = [
     "StatsPage",
     "Writer",
     "fold_dead",
+    "has_more",
     "is_over",
     "page_path",
+    "read_at",
     "read_page",
     "read_pages",
 ]

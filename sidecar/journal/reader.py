@@ -10,14 +10,14 @@ import os
 from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from ..errors import JournalError
 from ..exchange import decode
 from .cursor import Cursor, Position
-from .frame import Damage, Frame
+from .frame import Damage, Frame, Incomplete, scan
 from .lock import is_written
 from .segment import (
     PREAMBLE_BYTES,
@@ -31,6 +31,7 @@ from .segment import (
 )
 
 streams = list_streams
+_FIRST_LOOK_BYTES: Final = 16 * 1024  # at one frame: most are smaller
 
 
 class Read(NamedTuple):
@@ -82,15 +83,50 @@ def cursor_since(directory: Path, unix_ns: int) -> Cursor:
     return Cursor(positions)
 
 
+def has_more(directory: Path, stream: str, at: Position | None) -> bool:
+    """Whether a record of a stream lies after a place."""
+    cursor = Cursor({} if at is None else {stream: at})
+    return next(Reader(directory, cursor, only=(stream,)).read(1), None) is not None
+
+
 def is_over(directory: Path, stream: str, at: Position | None) -> bool:
     """Whether nobody writes a stream and no record lies after a place: nothing that began before it can still end.
 
     The lock is asked first. A writer that comes after that begins a segment of its own: it ends nothing, either.
     """
-    if is_written(directory / stream):
-        return False
-    cursor = Cursor({} if at is None else {stream: at})
-    return next(Reader(directory, cursor, only=(stream,)).read(1), None) is None
+    return not is_written(directory / stream) and not has_more(directory, stream, at)
+
+
+def read_at(directory: Path, stream: str, segment: str, offset: int) -> Read | None:
+    """The frame at a place that a reader has told; its `number` is -1. None when it has gone or is not whole."""
+    try:
+        opened = open_segment(directory / stream / segment)
+    except (JournalError, OSError):
+        return None
+    if opened is None:
+        return None
+    file_descriptor, preamble = opened
+    try:
+        if preamble is None:
+            return None
+        size = _FIRST_LOOK_BYTES
+        while True:
+            data = os.pread(file_descriptor, size, offset)
+            item = next(scan(data, base=offset, salt=preamble.salt), None)
+            if not isinstance(item, Incomplete) or item.needed <= size:
+                break
+            size = item.needed
+    finally:
+        os.close(file_descriptor)
+    if not isinstance(item, Frame) or item.offset != offset:
+        return None
+    try:
+        record = decode(item.kind, item.meta)
+    except (msgspec.MsgspecError, KeyError, ValueError):
+        return None
+    return Read(
+        item.kind, record, item.meta, item.payloads, stream, segment, offset, -1, preamble.replica, preamble.environment
+    )
 
 
 class _Place:

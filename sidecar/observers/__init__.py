@@ -8,6 +8,6 @@ A member is a class with `kind`, made by `cold.runner` from a `Context`; it is r
 
 from __future__ import annotations
 
-from .base import Context, Observer, Restless, StateFile
+from .base import Context, Observer, Restless, StateFile, moment_of
 
-__all__ = ["Context", "Observer", "Restless", "StateFile"]
+__all__ = ["Context", "Observer", "Restless", "StateFile", "moment_of"]

@@ -14,30 +14,38 @@ import msgspec
 from ..archive import Partition, Span, folder_of
 from ..archive.layout import MOST_MODELS, OTHER, safe
 from ..archive.manifest import write_whole
+from ..archive.places import FOLDER, MOST_GROWING, Places
 from ..archive.store import Part, Store
 from ..errors import RuntimeSetupError
 from ..exchange import Kind
 from ..guard import Guard
-from ..journal import Cursor, Position, Read, is_over
+from ..journal import Cursor, Position, Read, has_more, is_over
 from ..journal.frame import HEADER_BYTES
+from ..journal.segment import list_streams
 from ..predictions import (
     Opened,
     OpenStreams,
+    OutcomeRow,
     Prediction,
     control_of,
     exchange_of,
     interrupted_row,
+    moment,
     outcome_of,
     rows_of,
     shadow_of,
     unix_ns_of,
 )
-from .base import Context
+from ..telemetry import metrics
+from .base import Context, moment_of
 from .keeping import Keeping
+from .labelled import Labelled
 
 CHUNK_ROWS: Final = 500  # rows become Arrow columns in chunks: a tenth of the memory, milliseconds each
 COMMIT_ROWS: Final = 100_000
 COMMIT_BYTES: Final = 32 * 1024 * 1024
+COMMIT_LABELS: Final = 10_000
+MOST_WAITING: Final = 10_000
 
 
 class Archive:
@@ -62,6 +70,10 @@ class Archive:
             raise RuntimeSetupError(str(error)) from None
         self._store: Store | None = None
         self._streams = OpenStreams()
+        self._places = Places(context.data / "observers" / FOLDER, context.journal)
+        self._labelled = Labelled(context.journal, self._places, self._guard, context.secret)
+        self._labels: list[OutcomeRow] = []
+        self._last: dict[str, msgspec.Struct | None] = {}  # stream → its last record
         self._forget()
 
     async def open(self) -> Cursor:
@@ -77,6 +89,8 @@ class Archive:
         self._store = Store(self._root, archiver_name(self._context.data, self._context.replica), time.time_ns)
         cursor = self._store.open()
         self._streams = OpenStreams(self._store.opened)
+        self._places.open(self._store.sequence)
+        self._labels = list(self._store.waiting)
         return cursor
 
     @property
@@ -93,13 +107,13 @@ class Archive:
             before = part.groups.nbytes
             await asyncio.to_thread(part.groups.encode)
             self._bytes += part.groups.nbytes - before
-        if self._rows >= COMMIT_ROWS or self._bytes >= COMMIT_BYTES:
+        if self._rows >= COMMIT_ROWS or self._bytes >= COMMIT_BYTES or self._asked >= COMMIT_LABELS:
             await self._commit(self._cursor)
 
     @property
     def waits(self) -> bool:
-        """Whether a streamed answer may have lost its writer since."""
-        return bool(self._streams.opened)
+        """Whether a streamed answer may have lost its writer since, or a label's prediction may have been read."""
+        return bool(self._streams.opened or self._labels)
 
     async def commit(self, cursor: Cursor) -> None:
         """Files, then their manifest with the cursor; then what is too old or too much goes."""
@@ -127,9 +141,11 @@ class Archive:
         self._models: set[str] = set()
         self._rows = 0
         self._bytes = 0
+        self._asked = 0
         self._cursor = Cursor()
 
     def _take(self, read: Read) -> None:
+        self._last[read.stream] = read.record
         for data_set, row in self._rows_of(read):
             self._add(data_set, row)
         known = self._spans.get((read.stream, read.segment))
@@ -147,11 +163,19 @@ class Archive:
             exchange = exchange_of(read)
             guard = self._guard(exchange.policy_digest) if exchange is not None else None
             found = rows_of(read, guard, key=secret)
-            if guard is not None and guard.recording.sample < 1.0:
-                found = [row for row in found if self._keeping.keeps(row, guard)]
+            if exchange is not None and guard is not None and guard.recording.sample < 1.0:
+                every, found = found, [row for row in found if self._keeping.keeps(row, guard)]
+                kept = {row.row for row in found}
+                self._labelled.note(
+                    read, exchange.started_unix_ns, every, (row for row in every if row.row not in kept)
+                )
             return [("predictions", row) for row in found]
         if read.kind == Kind.FEEDBACK:
             outcome = outcome_of(read, key=secret)
+            if outcome is not None and not self._places.empty:
+                self._labels.append(outcome)
+                self._asked += 1
+                return []
             return [("outcomes", outcome)] if outcome is not None else []
         if read.kind == Kind.SHADOW:
             digest = getattr(read.record, "policy_digest", "")
@@ -220,13 +244,37 @@ class Archive:
         pending.clear()
 
     async def _commit(self, until: Cursor) -> None:
-        opened = self._streams.opened
-        if not self._rows and opened == self.store.opened:
+        told = await asyncio.to_thread(self._settle, until) if self._labels else {}
+        opened, waiting = self._streams.opened, tuple(self._labels)
+        changed = self._rows or opened != self.store.opened or waiting != self.store.waiting
+        if not changed and self._places.size < MOST_GROWING:
             return
         parts, pending, spans = self._parts, self._pending, tuple(self._spans.values())
         self._forget()
         self._cursor = until
-        await asyncio.to_thread(self._write, parts, pending, spans, until, opened)
+        await asyncio.to_thread(self._write, parts, pending, spans, until, opened, waiting)
+        for what, number in told.items():
+            self._context.stats.counters[metrics.ARCHIVE_LABELS.at(what)] += number
+
+    def _settle(self, until: Cursor) -> dict[str, int]:
+        """In a thread: labels, and the rows that they bring back. Those that may be about what is not read yet wait."""
+        journal = self._context.journal
+        behind = [
+            int(moment_of(self._last.get(stream)) * 1e9)
+            for stream in list_streams(journal)
+            if has_more(journal, stream, until.positions.get(stream))
+        ]
+        # What a stream has after a record that was made after a label was received came after the label
+        horizon = (moment(min(behind)) or "") if behind else "9999"
+        settled = self._labelled.settle(self._labels, lambda label: (label.ts or "") < horizon)
+        given_up = settled.waiting[: max(0, len(settled.waiting) - MOST_WAITING)]
+        settled.told["gone"] += len(given_up)
+        for outcome in (*given_up, *settled.outcomes):
+            self._add("outcomes", outcome)
+        for row in settled.rows:
+            self._add("predictions", row)
+        self._labels = settled.waiting[len(given_up) :]
+        return settled.told
 
     def _write(
         self,
@@ -235,12 +283,14 @@ class Archive:
         spans: Sequence[Span],
         until: Cursor,
         opened: Sequence[Opened],
+        waiting: Sequence[OutcomeRow],
     ) -> None:
         """In a thread of its own: the loop is others', too."""
         for partition, rows in pending.items():
             if rows:
                 parts[partition].groups.add(rows)
-        self.store.commit(parts, spans, until, opened)
+        self.store.commit(parts, spans, until, opened, waiting, self._places.write)
+        self._places.written(self.store.sequence)
 
 
 def archiver_name(data: Path, replica: str) -> str:

@@ -77,6 +77,16 @@ class Restless(Protocol):
         ...
 
 
+def moment_of(record: object) -> float:
+    """When a record came about, in Unix seconds; 0.0 where it does not say."""
+    source = getattr(record, "exchange", record)
+    for name in ("started_unix_ns", "received_unix_ns", "published_unix_ns", "at_unix_ns", "to_unix_ns"):
+        at = getattr(source, name, 0)
+        if at:
+            return float(at) / 1e9
+    return 0.0
+
+
 class StateFile:
     """State and cursor in one file, replaced as a whole: temporary file, fsync, rename, fsync of the folder."""
 

@@ -2,7 +2,7 @@
 
 In: a prediction row and its policy. Out: whether it is kept; its weight. Never sampled away: what was refused, dropped,
 changed, answered by fallback, withheld or failed; what the contract and its candidate disagree about; and rows whose
-unit is copied to a shadow, so that every pair has its record. A label comes after its row was kept or not.
+unit is copied to a shadow, so that every pair has its record. A label comes later: `labelled` brings its rows back.
 """
 
 from __future__ import annotations

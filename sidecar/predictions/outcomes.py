@@ -17,7 +17,11 @@ _NO_ROW: Final = 2**31  # no request has so many
 
 
 class OutcomeRow(msgspec.Struct, kw_only=True, frozen=True):
-    """One label. `key` never leaves the journal: `join_key` is its keyed hash, which meets that of its feature."""
+    """One label. `key` never leaves the journal: `join_key` is its keyed hash, which meets that of its feature.
+
+    `kept_id`: the prediction that it was found to be about while that one's record was still there. What was not kept
+    of it was brought back then, so that its labelled rows are kept for certain and weigh 1.
+    """
 
     ts: str | None
     prediction_id: str = ""
@@ -30,6 +34,7 @@ class OutcomeRow(msgspec.Struct, kw_only=True, frozen=True):
     exposed: bool | None = None
     propensity: float | None = None
     coin_id: str = ""
+    kept_id: str = ""
 
 
 class ShadowRow(msgspec.Struct, kw_only=True, frozen=True):

@@ -273,6 +273,12 @@ OBSERVER_UNREADABLE = _counter(
     observer=OBSERVERS,
 )
 
+ARCHIVE_LABELS = _counter(
+    "sidecar_archive_labels_total",
+    "Labels where rows are sampled: of rows that were there, that were brought back, whose record has gone.",
+    rows=("kept", "brought_back", "gone"),
+)
+
 TABLE: Final[tuple[Metric, ...]] = tuple(_table)
 COUNTER_SLOTS: Final = _next_slot["counters"]
 GAUGE_SLOTS: Final = _next_slot["gauges"]
