@@ -235,7 +235,9 @@ class Supervisor:
             asked = await within(self._reload_asked.wait(), WATCH_SECONDS)
             self._reload_asked.clear()
             asked = reload_asked(self._data) or asked
-            if self._watch.changed() or asked:
+            if asked:
+                self._watch.read_now()
+            if asked or self._watch.changed():
                 await self._reload(pool)
 
     async def _reload(self, pool: WorkerPool) -> None:

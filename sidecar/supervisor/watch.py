@@ -77,6 +77,12 @@ class Watch:
         if tuple(paths) != self._paths:
             self.__init__(paths)  # type: ignore[misc]
 
+    def read_now(self) -> None:
+        """They are read because somebody asked, still or not: what they hold now is no news at the next poll."""
+        self._seen = signature(self._paths)
+        self._settled = True
+        self._loaded = content_digest(self._paths)
+
     def changed(self) -> bool:
         """True when the content is new since the last True (or the start) and has been still for one poll."""
         now = signature(self._paths)

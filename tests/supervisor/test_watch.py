@@ -21,6 +21,17 @@ def test_change_counts_once_it_is_still(tmp_path: Path) -> None:
     assert not watch.changed()
 
 
+def test_what_was_read_because_somebody_asked_is_not_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text("one")
+    watch = Watch([str(file)])
+    file.write_text("two")
+    watch.read_now()
+    assert [watch.changed() for _ in range(3)] == [False, False, False]
+    file.write_text("three")
+    assert [watch.changed() for _ in range(3)] == [False, True, False]
+
+
 def test_touch_and_same_content_are_no_change(tmp_path: Path) -> None:
     file = tmp_path / "p.yaml"
     file.write_text("one")
