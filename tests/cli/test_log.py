@@ -8,7 +8,6 @@ import math
 import signal
 import subprocess
 import sys
-import time
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
@@ -232,8 +231,7 @@ sys.exit(log.run(parser.parse_args(["log", "cat", "--follow", "--kind", "gap", "
         writer.append(Kind.GAP, encode(gap))
         assert f"{number} records missing: disk_full" in child.stdout.readline()
     child.send_signal(signal.SIGINT)
-    deadline = time.monotonic() + 10
-    assert child.wait(deadline - time.monotonic()) == 0
+    assert child.wait(60) == 0
     child.stdout.close()
     writer.close()
 

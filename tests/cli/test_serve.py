@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from sidecar.cli.status import counters_of, span
-from tests.supervisor.serving import REAL, Model, Serving, alive, eventually
+from tests.supervisor.serving import REAL, Model, Serving, alive, eventually, free_port, refuses
 
 INFER = "/v2/models/credit/infer"
 
@@ -48,7 +48,7 @@ def row(age: float) -> dict[str, Any]:
 
 
 def ask(sidecar: Serving, age: float) -> httpx.Response:
-    return httpx.post(sidecar.url + INFER, json=row(age), timeout=10)
+    return httpx.post(sidecar.url + INFER, json=row(age), timeout=60)
 
 
 def records(sidecar: Serving, *command: str) -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ class TestServing:
             assert good.headers["x-policy"].startswith("credit@1.0.120;digest=b2:")
             assert bad.status_code == 422
             assert "age.max" in bad.text
-            assert httpx.get(sidecar.url + "/_sidecar/readyz").status_code == 200
+            assert httpx.get(sidecar.url + "/_sidecar/readyz", timeout=60).status_code == 200
             assert "ENFORCE" in sidecar.said()
             assert "OBSERVING ONLY" not in sidecar.said()
             sidecar.tell(signal.SIGTERM)
@@ -123,7 +123,7 @@ class TestServing:
             sidecar.until_ready()
             trusting = ssl.create_default_context(cafile=str(cert))
             url = sidecar.url.replace("http:", "https:") + INFER
-            assert httpx.post(url, json=row(1), verify=trusting).status_code == 200
+            assert httpx.post(url, json=row(1), verify=trusting, timeout=60).status_code == 200
         wrong = ("--upstream", model.url, "--tls-cert", str(cert), "--tls-key", str(cert))
         with serve(tmp_path / "wrong", *wrong) as sidecar:
             assert sidecar.ended() == 2
@@ -160,14 +160,14 @@ class TestLife:
             answers: list[httpx.Response] = []
             base = sidecar.url
             threads = [
-                threading.Thread(target=lambda: answers.append(httpx.post(base + INFER, json=row(1), timeout=20)))
+                threading.Thread(target=lambda: answers.append(httpx.post(base + INFER, json=row(1), timeout=60)))
                 for _ in range(5)
             ]
             for thread in threads:
                 thread.start()
             eventually(lambda: sidecar.readyz()[1]["workers"]["in_flight"] == 5)
             sidecar.tell(signal.SIGTERM)
-            eventually(lambda: sidecar.events("drain.started"))
+            eventually(lambda: refuses(int(base.rpartition(":")[2])))  # so the worker knows that it is to leave
             go.set()
             for thread in threads:
                 thread.join()
@@ -181,7 +181,7 @@ class TestLife:
             assert ask(sidecar, 1).status_code == 200
             url = sidecar.url
             model.stop()
-            answer = httpx.post(url + INFER, json=row(1), timeout=10)
+            answer = httpx.post(url + INFER, json=row(1), timeout=60)
             assert answer.status_code in (502, 503)
             sidecar.tell(signal.SIGTERM)
             assert sidecar.ended() == 0
@@ -236,16 +236,17 @@ class TestPolicies:
             eventually(lambda: "SIDECAR_ENVIRONMENT says staging" in json.dumps(sidecar.readyz()[1]["reasons"]))
 
     def test_model_that_starts_late(self, tmp_path: Path) -> None:
-        with Model() as scout:
-            port = scout.port
         path = policy(tmp_path / "p.yaml")
-        with serve(tmp_path, "--upstream", f"http://127.0.0.1:{port}", "--policy", str(path)) as sidecar:
+        with (
+            free_port() as port,
+            serve(tmp_path, "--upstream", f"http://127.0.0.1:{port}", "--policy", str(path)) as sidecar,
+        ):
             assert sidecar.readyz()[0] == 503
-            assert httpx.get(f"{sidecar.health}/healthz").status_code == 200
+            assert httpx.get(f"{sidecar.health}/healthz", timeout=60).status_code == 200
             early = ask(sidecar, 40)
             assert early.status_code in (502, 503)
             with Model(port=port):
-                eventually(lambda: sidecar.readyz()[0] == 200, seconds=2)
+                eventually(lambda: sidecar.readyz()[0] == 200)
                 assert ask(sidecar, 40).status_code == 200
 
 
@@ -255,6 +256,7 @@ class TestStatus:
         with serve(tmp_path, "--upstream", model.url, "--policy", str(path)) as sidecar:
             sidecar.until_ready()
             ask(sidecar, 150)
+            eventually(lambda: sidecar.metric('sidecar_requests_total{outcome="observed"}') == 1)
 
             def status(*flags: str) -> subprocess.CompletedProcess[str]:
                 command = [*REAL[:3], "status", *flags]
@@ -329,5 +331,5 @@ class slow_upstream:  # noqa: N801 - used like a function
     def _answer(self, connection: socket.socket) -> None:
         with connection:
             if connection.recv(65536):
-                self._go.wait(30)
+                self._go.wait(600)
                 connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")

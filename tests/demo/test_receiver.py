@@ -42,7 +42,11 @@ def test_what_comes_twice_is_told_once(coding: str) -> None:
     with receiving(pick(0)) as receiver:
         for _ in range(2):
             answer = httpx.post(
-                f"{receiver.url}/v1/traces", content=body, headers={"content-encoding": coding}, trust_env=False
+                f"{receiver.url}/v1/traces",
+                content=body,
+                headers={"content-encoding": coding},
+                trust_env=False,
+                timeout=60,
             )
             assert answer.status_code == 200
         assert [span.name for span in receiver.of(ID)] == ["POST"]
@@ -53,6 +57,10 @@ def test_what_comes_twice_is_told_once(coding: str) -> None:
 def test_what_is_no_export_is_refused(coding: str) -> None:
     with receiving(pick(0)) as receiver:
         answer = httpx.post(
-            f"{receiver.url}/v1/traces", content=b"\xff\xff", headers={"content-encoding": coding}, trust_env=False
+            f"{receiver.url}/v1/traces",
+            content=b"\xff\xff",
+            headers={"content-encoding": coding},
+            trust_env=False,
+            timeout=60,
         )
     assert answer.status_code == 400

@@ -19,7 +19,7 @@ def client() -> Iterator[httpx.Client]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        with httpx.Client(base_url=f"http://127.0.0.1:{server.server_port}", trust_env=False) as caller:
+        with httpx.Client(base_url=f"http://127.0.0.1:{server.server_port}", trust_env=False, timeout=60) as caller:
             yield caller
         server.shutdown()
         thread.join()

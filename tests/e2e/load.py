@@ -82,7 +82,7 @@ class Load:
         self._stop.set()
         self._thread.join()
 
-    def until(self, number: int, *, seconds: float = 30.0) -> None:
+    def until(self, number: int, *, seconds: float = 60.0) -> None:
         """Returns when so many more have been answered."""
         wanted = len(self.answered) + number
         deadline = time.monotonic() + seconds

@@ -1,7 +1,8 @@
 """A model server in a process of its own, so that it can be killed: `python -m tests.e2e.model PORT_FILE ADDRESS`.
 
 Open Inference Protocol. The score of a row is its first value, so an answer says whose it is; `generate_stream` sends
-the caller's request id in every event. Queries: `wait`, seconds before the answer; `events` and `every` of a stream.
+the caller's request id in every event. Queries: `wait`, seconds before the answer; `until`, a file that must be there
+before the answer, or before a stream goes on after its first event; `events` and `every` of a stream.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 continue
             if "wait" in asked:
                 await asyncio.sleep(float(asked["wait"]))
+            await _held(asked)
             status, answer = _answer(path, body)
             writer.write(
                 b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
@@ -41,6 +43,11 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             await writer.drain()
     with contextlib.suppress(OSError):
         writer.close()
+
+
+async def _held(asked: dict[str, str]) -> None:
+    while "until" in asked and not Path(asked["until"]).exists():  # noqa: ASYNC110, ASYNC240
+        await asyncio.sleep(0.005)
 
 
 def _answer(path: str, body: bytes) -> tuple[int, bytes]:
@@ -66,6 +73,7 @@ async def _stream(writer: asyncio.StreamWriter, request_id: str, asked: dict[str
         writer.write(b"%x\r\n%b\r\n" % (len(event), event))
         await writer.drain()
         await asyncio.sleep(float(asked.get("every", 0.002)))
+        await _held(asked)
     writer.write(b"0\r\n\r\n")
     await writer.drain()
 

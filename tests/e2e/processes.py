@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import httpx
 
-from tests.supervisor.serving import REAL, ROOT, Serving, alive, eventually
+from tests.supervisor.serving import REAL, ROOT, Serving, alive, eventually, refuses
 
 __all__ = [
     "BENCH_POLICY",
@@ -23,6 +24,7 @@ __all__ = [
     "eventually",
     "gone",
     "kill",
+    "refuses",
     "sidecar_command",
 ]
 
@@ -37,6 +39,7 @@ class Model:
         self._folder = folder
         self._address = address
         self._pair = (certificate, key) if certificate else ()
+        self._kept: socket.socket | None = None  # the port of one that is dead, so that nobody else gets it
         self.port = 0
         self.process = self._start()
 
@@ -45,6 +48,7 @@ class Model:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+        self._let_go()
 
     @property
     def url(self) -> str:
@@ -54,12 +58,22 @@ class Model:
         """SIGKILL, and gone."""
         self.process.kill()
         self.process.wait()
+        if self.port and self._kept is None:
+            self._kept = socket.socket()
+            self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._kept.bind(("127.0.0.1", self.port))
+
+    def _let_go(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
     def again(self) -> None:
         """Start it where it was."""
         if not self._address.startswith("unix:"):
             self._address = f"{self._address.rpartition(':')[0]}:{self.port}"
         self.process = self._start()
+        self._let_go()
 
     def _start(self) -> subprocess.Popen[bytes]:
         said = self._folder / "model.port"
@@ -111,7 +125,7 @@ class Sidecar(Serving):
 
     def total(self, family: str) -> float:
         """The sum of a metric over its labels."""
-        text = httpx.get(f"{self.health}/metrics", timeout=10, trust_env=False).text
+        text = httpx.get(f"{self.health}/metrics", timeout=60, trust_env=False).text
         return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if re.match(rf"{family}(\{{|\s)", line))
 
     def stop(self) -> int:

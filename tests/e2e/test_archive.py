@@ -47,7 +47,6 @@ def archived_rows(archive: Path) -> int:
     return sum(file["rows"] for files in found for file in files if file["data_set"] == "predictions")
 
 
-@pytest.mark.timeout(180)
 def test_every_answer_is_exported_once_whoever_is_killed(tmp_path: Path, model: Model, platform: str) -> None:
     dice = random.Random(11)
     with Both(tmp_path / "sidecar", model, "--config", platform) as serving:
@@ -91,7 +90,7 @@ def test_a_stream_cut_by_a_killed_worker_is_interrupted_in_the_archive(
         with (
             contextlib.suppress(httpx.TransportError),
             httpx.stream(
-                "POST", serving.url + path, content=row(0.5), headers=JSON, timeout=30, trust_env=False
+                "POST", serving.url + path, content=row(0.5), headers=JSON, timeout=60, trust_env=False
             ) as stream,
         ):
             name = stream.headers["x-prediction-id"]

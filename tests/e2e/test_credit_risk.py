@@ -18,7 +18,7 @@ POLICIES = ROOT / "policies"
 INFER = "/v2/models/credit-risk/infer"
 HOUR = timedelta(hours=1)
 BROKEN_LOAN, WILD_LOAN = 500.0, 600.0  # the model of peers/credit_mlserver.py fails, or answers nonsense
-pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def body(*rows: dict[str, Any]) -> dict[str, Any]:
 def ask(sidecar: Sidecar, *rows: dict[str, Any], **headers: str) -> httpx.Response:
     given = {"x-region": "n", "x-caller": "mobile"} | {name.replace("_", "-"): text for name, text in headers.items()}
     sent = {name: text for name, text in given.items() if text}
-    return httpx.post(sidecar.url + INFER, json=body(*rows), headers=sent, timeout=30, trust_env=False)
+    return httpx.post(sidecar.url + INFER, json=body(*rows), headers=sent, timeout=60, trust_env=False)
 
 
 def scores(answer: httpx.Response) -> list[float]:

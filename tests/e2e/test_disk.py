@@ -78,11 +78,11 @@ def serve(folder: Path, model: Model, *flags: str, journal: str = "") -> Sidecar
 
 def infer(sidecar: Sidecar, request_id: str = "") -> httpx.Response:
     headers = JSON | ({"x-request-id": request_id} if request_id else {})
-    return httpx.post(sidecar.url + INFER, content=row(0.5), headers=headers, timeout=10)
+    return httpx.post(sidecar.url + INFER, content=row(0.5), headers=headers, timeout=60)
 
 
 def feedback(sidecar: Sidecar, request_id: str) -> httpx.Response:
-    return httpx.post(sidecar.url + FEEDBACK, json={"request_id": request_id, "label": 1}, timeout=10)
+    return httpx.post(sidecar.url + FEEDBACK, json={"request_id": request_id, "label": 1}, timeout=60)
 
 
 class TestFull:
@@ -134,7 +134,7 @@ class TestFull:
             status, body = eventually(lambda: found if (found := sidecar.readyz())[0] == 503 else None)
             assert "the journal is full and journal.when_full is refuse_traffic" in body["reasons"][0]
             assert status == 503
-            assert httpx.get(f"{sidecar.health}/healthz").status_code == 200
+            assert httpx.get(f"{sidecar.health}/healthz", timeout=60).status_code == 200
             assert feedback(sidecar, "before").status_code == 503
             assert infer(sidecar).status_code == 503
             volume.empty()

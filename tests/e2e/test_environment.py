@@ -54,7 +54,7 @@ def test_a_staging_policy_in_production_answers_nobody(
         wrong = eventually(lambda: [reason for reason in sidecar.readyz()[1]["reasons"] if "environment" in reason])
         assert wrong == [f"wrong environment: sidecar.yaml is for staging, but {says}"]
         refused = httpx.post(
-            sidecar.url + INFER, content=row(0.5), headers=JSON | {"accept": "application/problem+json"}
+            sidecar.url + INFER, content=row(0.5), headers=JSON | {"accept": "application/problem+json"}, timeout=60
         )
         assert (refused.status_code, refused.json()["type"]) == (503, "urn:sidecar:problem:wrong-environment")
         assert says in refused.text
@@ -69,4 +69,4 @@ def test_two_facts_that_agree_confirm_it_and_none_is_said(tmp_path: Path, model:
             body = sidecar.readyz()[1]
             assert body["environment"] == "production"
             assert any("nothing independent says so" in warning for warning in body["warnings"]) is not bool(facts)
-            assert httpx.post(sidecar.url + INFER, content=row(0.5), headers=JSON).status_code == 200
+            assert httpx.post(sidecar.url + INFER, content=row(0.5), headers=JSON, timeout=60).status_code == 200

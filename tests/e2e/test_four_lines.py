@@ -18,7 +18,7 @@ from .others import PEERS, enforced, mlserver, programs, serving, without_proxie
 from .processes import ROOT, Sidecar
 
 FOUR_LINES = ROOT / "policies" / "four-lines"
-pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
 
 class Pair:
@@ -29,7 +29,7 @@ class Pair:
 
 
 def post(url: str, body: dict[str, Any], path: str) -> httpx.Response:
-    return httpx.post(url + path, json=body, timeout=30, trust_env=False)
+    return httpx.post(url + path, json=body, timeout=60, trust_env=False)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_rows_for_kserve(instances: Pair) -> None:
     assert (refused.status_code, list(refused.json())) == (422, ["error"])
     assert "age.max at /instances/1/age" in refused.json()["error"]
     for url in (instances.observing, instances.enforcing):
-        listed = httpx.get(url + "/v1/models", timeout=30, trust_env=False)
+        listed = httpx.get(url + "/v1/models", timeout=60, trust_env=False)
         assert listed.json() == {"models": ["credit"]}
 
 
@@ -140,7 +140,7 @@ def test_what_fastapi_itself_refuses_is_its_own_answer(plain: Pair) -> None:
     wrong = {"features": [["a", 3.5, 1.4, 0.2]]}
     direct, through = post(plain.server, wrong, "/predict"), post(plain.enforcing, wrong, "/predict")
     assert (through.status_code, through.content) == (direct.status_code, direct.content) == (422, direct.content)
-    assert httpx.get(plain.enforcing + "/docs", timeout=30, trust_env=False).status_code == 200
+    assert httpx.get(plain.enforcing + "/docs", timeout=60, trust_env=False).status_code == 200
 
 
 # -- OpenAI-compatible: a server without weights, OpenAI's own client

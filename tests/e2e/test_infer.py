@@ -72,7 +72,6 @@ def checked(path: Path) -> Policy:
     return policy
 
 
-@pytest.mark.timeout(180)
 class TestLiveServer:
     def test_its_tensors_become_columns_to_be_named(self, mlserver: str, tmp_path: Path) -> None:
         for command in ("init", "infer"):
@@ -88,6 +87,11 @@ class TestLiveServer:
         sidecar("init", "--upstream", mlserver, "--model", "diabetes", "-o", str(tmp_path / "p.yaml"))
         assert checked(tmp_path / "p.yaml").contract.features == {}
         assert "The server states no input tensors" in (tmp_path / "p.yaml").read_text()
+
+    def test_of_several_models_one_is_to_be_chosen(self, mlserver: str) -> None:
+        for command in ("init", "infer"):
+            said = sidecar(command, "--upstream", mlserver, code=2)
+            assert "the server has diabetes, iris; choose one with --model NAME" in said
 
     def test_a_model_it_does_not_have(self, mlserver: str) -> None:
         assert "does not have the model 'iriss'" in sidecar("init", "--upstream", mlserver, "--model", "iriss", code=2)

@@ -21,7 +21,7 @@ ROUNDS = int(os.environ.get("SIDECAR_KILL_ROUNDS", "6"))
 SEED = int(os.environ.get("SIDECAR_KILL_SEED", random.SystemRandom().randrange(1 << 32)))
 KILLS_A_LIFE = 6  # a supervisor waits longer and longer before it starts a worker again: a new one waits anew
 
-pytestmark = pytest.mark.timeout(60 + 5 * ROUNDS)
+pytestmark = pytest.mark.timeout(300 + 5 * ROUNDS)
 
 
 class Trial:

@@ -18,11 +18,10 @@ from tests.kit.client import Answer, HungUpError, ask, connected, request
 
 from .books import Books
 from .load import INFER, Load, row
-from .processes import BENCH_POLICY, Model, Sidecar, children, eventually, gone, kill
+from .processes import BENCH_POLICY, Model, Sidecar, children, eventually, gone, kill, refuses
 
-SLOW = INFER + "?wait={seconds}"
-STREAM = "/v2/models/bench/generate_stream?events=20&every=0.1"
-GRACE_SECONDS = 20.0
+SLOW = INFER + "?wait=600"
+STREAM = "/v2/models/bench/generate_stream?events=20&every=0.01"
 
 T = TypeVar("T")
 
@@ -51,41 +50,43 @@ def in_flight(sidecar: Sidecar) -> float:
 
 class TestDrain:
     def test_all_in_flight_complete_while_new_ones_are_still_accepted(self, tmp_path: Path, model: Model) -> None:
-        with serve(tmp_path, model, "--pre-stop", "1s", "--drain-timeout", f"{GRACE_SECONDS}s") as sidecar:
+        go = tmp_path / "go"
+        held = f"until={go}"
+        with serve(tmp_path, model, "--pre-stop", "10s", "--drain-timeout", "60s") as sidecar:
             sidecar.until_ready()
             port, health = sidecar.port, sidecar.health
 
             async def stream() -> bytes:
                 async with connected(port) as client:
-                    await client.send(request(STREAM, row(0.5), b"x-request-id: stream"))
+                    await client.send(request(f"{STREAM}&{held}", row(0.5), b"x-request-id: stream"))
                     answer = await client.answer()
                     assert await client.closed()
                     return answer.body
 
             async def slow(number: int) -> Answer:
                 async with connected(port) as client:
-                    await client.send(infer(f"slow-{number}", SLOW.format(seconds=2)))
+                    await client.send(infer(f"slow-{number}", f"{INFER}?{held}"))
                     answer = await client.answer()
                     assert await client.closed()
                     return answer
 
-            async def scenario() -> float:
+            async def scenario() -> None:
                 async with connected(port) as idle, connected(port) as pipelined:
                     begun = [asyncio.create_task(slow(number)) for number in range(20)]
                     streaming = asyncio.create_task(stream())
-                    await pipelined.send(infer("first", SLOW.format(seconds=1)) + infer("second"))
+                    await pipelined.send(infer("first", f"{INFER}?{held}") + infer("second"))
                     await off_loop(lambda: eventually(lambda: in_flight(sidecar) == 22))
                     sidecar.tell(signal.SIGTERM)
-                    signalled = time.monotonic()
                     reasons = await off_loop(lambda: eventually(lambda: sidecar.readyz()[1]["reasons"]))
-                    assert time.monotonic() - signalled < 1, "before the window ends"
                     assert reasons == ["draining: this process is about to stop"]
                     late = await ask(port, infer("late"))
                     assert (late.status, late.value("connection")) == (200, "close")
                     own = await ask(port, request("/_sidecar/readyz"), "GET")
                     assert own.status == 503
-                    assert (await off_loop(lambda: httpx.get(f"{health}/healthz"))).status_code == 200
+                    assert (await off_loop(lambda: httpx.get(f"{health}/healthz", timeout=60))).status_code == 200
                     assert await idle.closed(), "an idle connection has nothing to wait for"
+                    await off_loop(lambda: eventually(lambda: refuses(port)))  # the window has ended
+                    go.touch()
                     answers = await asyncio.gather(*begun)
                     assert [answer.status for answer in answers] == [200] * 20
                     assert {answer.value("connection") for answer in answers} == {"close"}
@@ -93,13 +94,9 @@ class TestDrain:
                         w for n in range(20) for w in ("data:", "stream", str(n))
                     ]
                     assert (await pipelined.answer()).status == 200
-                    with pytest.raises(OSError):
-                        await ask(port, infer("refused"))
-                return signalled
 
-            signalled = asyncio.run(scenario())
+            asyncio.run(scenario())
             assert sidecar.ended() == 0
-            assert time.monotonic() - signalled < GRACE_SECONDS
             assert sidecar.events("drain.finished")[0]["cut"] == 0
             assert "Traceback" not in sidecar.said()
         books = Books(sidecar.journal).read()
@@ -109,14 +106,14 @@ class TestDrain:
         assert all(found[0].status == 200 and not found[0].error for found in books.exchanges.values())
 
     def test_second_signal_ends_it_fast_and_invents_no_answer(self, tmp_path: Path, model: Model) -> None:
-        with serve(tmp_path, model, "--pre-stop", "30s") as sidecar:
+        with serve(tmp_path, model, "--pre-stop", "600s") as sidecar:
             sidecar.until_ready()
             port = sidecar.port
 
             async def scenario() -> None:
                 async with connected(port) as client, connected(port) as streaming:
-                    await client.send(infer("cut", SLOW.format(seconds=30)))
-                    await streaming.send(request(STREAM, row(0.5), b"x-request-id: cut-stream"))
+                    await client.send(infer("cut", SLOW))
+                    await streaming.send(request(f"{STREAM}&until=/never", row(0.5), b"x-request-id: cut-stream"))
                     assert (await streaming.head()).status == 200
                     await off_loop(lambda: eventually(lambda: in_flight(sidecar) == 2))
                     sidecar.tell(signal.SIGTERM)
@@ -128,7 +125,7 @@ class TestDrain:
                     assert not (await streaming.rest()).endswith(b"0\r\n\r\n"), "no end that was none"
 
             asyncio.run(scenario())
-            assert sidecar.ended(seconds=5) == 1
+            assert sidecar.ended() == 1
             assert sidecar.events("drain.finished")[0]["cut"] == 2
             assert "Traceback" not in sidecar.said()
         books = Books(sidecar.journal).read()
@@ -144,14 +141,14 @@ class TestDrain:
 
             async def scenario() -> None:
                 async with connected(port) as client:
-                    await client.send(infer("hangs", SLOW.format(seconds=30)))
+                    await client.send(infer("hangs", SLOW))
                     await off_loop(lambda: eventually(lambda: in_flight(sidecar) == 1))
                     sidecar.tell(signal.SIGTERM)
                     with pytest.raises(HungUpError):
                         await client.answer()
 
             asyncio.run(scenario())
-            assert sidecar.ended(seconds=10) == 1
+            assert sidecar.ended() == 1
 
     def test_under_load_nothing_is_lost(self, tmp_path: Path, model: Model) -> None:
         with serve(tmp_path, model, "--pre-stop", "300ms", "--workers", "2") as sidecar:
@@ -177,8 +174,8 @@ class TestModelGone:
             assert refused.status == 503
             assert int(refused.value("retry-after")) > 0
             assert str(model.port).encode() not in refused.body, "its address is nobody's business"
-            eventually(lambda: sidecar.readyz()[0] == 503, seconds=10)
-            assert httpx.get(f"{sidecar.health}/healthz").status_code == 200
+            eventually(lambda: sidecar.readyz()[0] == 503)
+            assert httpx.get(f"{sidecar.health}/healthz", timeout=60).status_code == 200
             assert sidecar.stop() == 0
             assert "Traceback" not in sidecar.said()
         books = Books(sidecar.journal).read()
@@ -192,22 +189,24 @@ class TestModelGone:
             model.kill()
             with serve(tmp_path / "sidecar", model) as sidecar:
                 health = sidecar.health
-                assert httpx.get(f"{health}/healthz").status_code == 200
+                assert httpx.get(f"{health}/healthz", timeout=60).status_code == 200
                 eventually(lambda: "connection refused" in sidecar.readyz()[1]["reasons"][0])
                 assert sidecar.readyz()[0] == 503
                 early = asyncio.run(ask(sidecar.port, infer("early")))
                 assert early.status == 503
                 assert int(early.value("retry-after")) > 0
                 own = eventually(
-                    lambda: a if (a := httpx.get(f"{sidecar.url}/_sidecar/readyz")).status_code == 503 else None
+                    lambda: (
+                        a if (a := httpx.get(f"{sidecar.url}/_sidecar/readyz", timeout=60)).status_code == 503 else None
+                    )
                 )
                 assert not own.json()["ready"]
                 model.again()
                 began = time.monotonic()
-                eventually(lambda: sidecar.readyz()[0] == 200, seconds=2)
+                eventually(lambda: sidecar.readyz()[0] == 200)
                 print(f"green {time.monotonic() - began:.2f} s after the model")  # noqa: T201
                 assert asyncio.run(ask(sidecar.port, infer("served"))).status == 200
-                eventually(lambda: httpx.get(f"{sidecar.url}/_sidecar/readyz").status_code == 200, seconds=2)
+                eventually(lambda: httpx.get(f"{sidecar.url}/_sidecar/readyz", timeout=60).status_code == 200)
 
 
 class TestWorkers:
@@ -239,7 +238,7 @@ class TestWorkers:
             (worker,) = sidecar.workers()
             os.kill(worker, signal.SIGSTOP)
             try:
-                assert httpx.get(f"{sidecar.health}/healthz", timeout=2).status_code == 200
+                assert httpx.get(f"{sidecar.health}/healthz", timeout=60).status_code == 200
                 assert sidecar.metric("sidecar_workers_ready") == 1
             finally:
                 os.kill(worker, signal.SIGCONT)
@@ -253,5 +252,10 @@ class TestWorkers:
             sidecar.process.kill()
             sidecar.process.wait()
             gone(pids)
-            with socket.create_server(("127.0.0.1", port)):
-                pass
+            eventually(lambda: free(port))
+
+
+def free(port: int) -> bool:
+    """Whether it can be served on. OSError while it cannot."""
+    socket.create_server(("127.0.0.1", port)).close()
+    return True

@@ -134,7 +134,6 @@ def predictions(answer: Answer) -> list[int]:
     return list(output["data"])
 
 
-@pytest.mark.timeout(180)
 class TestMLServer:
     def test_its_metadata_state_no_version_but_its_repository_does(self, sidecar: Sidecar) -> None:
         body = sidecar.readyz()[1]

@@ -66,12 +66,12 @@ class Both(Sidecar):
         return f"http://{self.running()['admin']}"
 
     def api(self, path: str) -> Any:
-        return httpx.get(self.admin + path, timeout=10, trust_env=False).json()
+        return httpx.get(self.admin + path, timeout=60, trust_env=False).json()
 
     def lag_bytes(self) -> float:
         return sum(
             float(line.rpartition(" ")[2])
-            for line in httpx.get(f"{self.health}/metrics", timeout=10, trust_env=False).text.splitlines()
+            for line in httpx.get(f"{self.health}/metrics", timeout=60, trust_env=False).text.splitlines()
             if line.startswith('sidecar_observer_lag_bytes{observer="metrics"}')
         )
 
@@ -142,10 +142,10 @@ def test_stopped_observers_p2_lag_grows_then_shrinks(counting: Both) -> None:
     try:
         with Load(counting.port, "stopped") as load:
             load.until(300)
-            eventually(lambda: counting.lag_bytes() > 0, seconds=10)
+            eventually(lambda: counting.lag_bytes() > 0)
             before = counting.lag_bytes()
             load.until(300)
-            eventually(lambda: counting.lag_bytes() > before, seconds=10)
+            eventually(lambda: counting.lag_bytes() > before)
             assert counting.readyz()[1]["cold"]["state"] == "stalled"
     finally:
         os.kill(victim, signal.SIGCONT)
@@ -288,14 +288,16 @@ def test_the_admin_port_tells_what_happened(tmp_path: Path, model: Model) -> Non
         assert [row["prediction_id"] for row in one["rows"]] == [rows[0]["prediction_id"]]
         ours = next(answer.prediction_id for answer in load.answered.values() if answer.kind == "infer")
         assert serving.api(f"/api/predictions/{ours}")["prediction_id"] == ours
-        assert "sidecar_requests_total" in httpx.get(f"{serving.admin}/metrics", trust_env=False).text
+        assert "sidecar_requests_total" in httpx.get(f"{serving.admin}/metrics", trust_env=False, timeout=60).text
         assert serving.api("/readyz")["ready"]
         before = serving.metric('sidecar_policy_reloads_total{result="unchanged"}')
-        assert httpx.post(f"{serving.admin}/api/reload", trust_env=False).status_code == 202
+        assert httpx.post(f"{serving.admin}/api/reload", trust_env=False, timeout=60).status_code == 202
         eventually(lambda: serving.metric('sidecar_policy_reloads_total{result="unchanged"}') > before)
-        rebound = httpx.get(f"{serving.admin}/api/status", headers={"host": "evil.example"}, trust_env=False)
+        rebound = httpx.get(
+            f"{serving.admin}/api/status", headers={"host": "evil.example"}, trust_env=False, timeout=60
+        )
         assert rebound.status_code == 421
-        page = httpx.get(serving.admin, trust_env=False)
+        page = httpx.get(serving.admin, trust_env=False, timeout=60)
         assert page.headers["content-type"].startswith("text/html")
         assert serving.stop() == 0
     with Both(tmp_path / "both", model) as serving:
@@ -317,8 +319,8 @@ def test_off_loopback_a_token_is_needed(tmp_path: Path, model: Model) -> None:
         serving.cold()
         port = serving.running()["admin"].rpartition(":")[2]
         url = f"http://127.0.0.1:{port}/api/status"
-        assert httpx.get(url, trust_env=False).status_code == 401
+        assert httpx.get(url, trust_env=False, timeout=60).status_code == 401
         given = {"authorization": "Bearer s3cret"}
-        assert httpx.get(url, headers=given, trust_env=False).status_code == 200
-        assert httpx.post(f"http://127.0.0.1:{port}/api/reload", trust_env=False).status_code == 401
+        assert httpx.get(url, headers=given, trust_env=False, timeout=60).status_code == 200
+        assert httpx.post(f"http://127.0.0.1:{port}/api/reload", trust_env=False, timeout=60).status_code == 401
         assert serving.stop() == 0

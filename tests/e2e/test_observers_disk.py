@@ -31,7 +31,6 @@ def volume(tmp_path: Path) -> Iterator[Volume]:
     made.close()
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("full", ["archive", "data"])
 def test_a_full_disk_p2_is_said_and_made_up_for(tmp_path: Path, model: Model, volume: Volume, full: str) -> None:
     """Where the archive alone is on it, and where the observers' states and progress are, too."""

@@ -42,7 +42,7 @@ def test_nothing_is_open_to_others_whatever_the_umask(tmp_path: Path) -> None:
             with Load(serving.port, "private") as load:
                 load.until(20)
             assert feedback(serving, "private-0-1").status_code == 202
-            assert httpx.post(f"{serving.admin}/api/reload", trust_env=False).status_code == 202
+            assert httpx.post(f"{serving.admin}/api/reload", trust_env=False, timeout=60).status_code == 202
             eventually(lambda: archived_rows(serving.data / "archive") >= len(load.answered))
             assert open_to_others(serving.data) == []
             ours = [int(serving.running()["pid"]), *serving.workers()]

@@ -59,13 +59,21 @@ def replace(path: Path, text: str) -> None:
 
 
 def ask(sidecar: Sidecar) -> httpx.Response:
-    return httpx.post(sidecar.url + INFER, content=row(75, width=2), headers=JSON, timeout=10)
+    return httpx.post(sidecar.url + INFER, content=row(75, width=2), headers=JSON, timeout=60)
 
 
 def version(sidecar: Sidecar) -> int:
     found = re.match(r"credit@1\.0\.(\d+);", ask(sidecar).headers["x-policy"])
     assert found
     return int(found[1])
+
+
+def loaded(sidecar: Sidecar, number: int) -> bool:
+    """Whether it is served by, and said so in the log, which is after every worker has it."""
+    stamp = ask(sidecar).headers["x-policy"]
+    digest = stamp.partition("digest=")[2]
+    said = [event["policies"]["credit"] for event in sidecar.events("policy.loaded")]
+    return stamp.startswith(f"credit@1.0.{number};") and any(each.startswith(digest) for each in said)
 
 
 def mended(old: str, new: str) -> str:
@@ -94,6 +102,12 @@ BAD = {
     "empty": ("", None),
     "binary": ("\x00\x01", None),
 }
+
+
+def refused(sidecar: Sidecar, place: str, before: int) -> list[str]:
+    """The refusals after so many that name a place."""
+    reasons = [event["reason"] for event in sidecar.events("policy.refused")[before:]]
+    return [reason for reason in reasons if re.search(place, reason)]
 
 
 def write_slowly(path: Path, text: str, look: Callable[[], int]) -> tuple[set[int], float]:
@@ -126,9 +140,9 @@ class TestBad:
                 before = len(sidecar.events("policy.refused"))
                 replace(path, text)
                 sidecar.tell(signal.SIGHUP)
-                refused = eventually(lambda before=before: sidecar.events("policy.refused")[before:])  # type: ignore[misc]
-                place = f"{path}:{line_of(text, words)}:" if words else rf"{path}:\d+:"
-                assert re.search(place if not words else re.escape(place), refused[0]["reason"]), (what, refused[0])
+                place = re.escape(f"{path}:") + (f"{line_of(text, words)}:" if words else r"\d+:")
+                # the one before may be refused once more: where a poll came between its writing and the signal
+                eventually(lambda before=before, place=place: refused(sidecar, place, before))  # type: ignore[misc]
                 answer = ask(sidecar)
                 assert (answer.status_code, answer.headers["x-policy"]) == (200, stamp), what
                 status, body = sidecar.readyz()
@@ -137,7 +151,8 @@ class TestBad:
             assert sidecar.metric('sidecar_policy_reloads_total{result="refused"}') >= len(BAD)
             assert sidecar.metric('sidecar_policy_reloads_total{result="loaded"}') == 1
             replace(path, written(4))
-            eventually(lambda: version(sidecar) == 4)
+            eventually(lambda: sidecar.events("policy.loaded"))
+            assert version(sidecar) == 4
             assert not sidecar.readyz()[1]["warnings"]
             assert sidecar.metric('sidecar_policy_reloads_total{result="loaded"}') == 2
             assert "Traceback" not in sidecar.said()
@@ -158,15 +173,14 @@ class TestBad:
         path.write_text(written(1))
         with Sidecar(tmp_path, "--upstream", model.url, "--policy", str(path)) as sidecar:
             sidecar.until_ready()
-            for number in range(3, 13, 2):  # again when this machine itself has paused: that looks like the end
+            for number in range(3, 203, 2):  # again when this machine itself has paused: that looks like the end
                 before = len(sidecar.events("policy.loaded"))
                 seen, longest_pause = write_slowly(path, written(number), lambda: version(sidecar))
-                eventually(lambda number=number: version(sidecar) == number)  # type: ignore[misc]
+                eventually(lambda number=number: loaded(sidecar, number))  # type: ignore[misc]
                 if longest_pause < STILL_SECONDS:
                     break
             assert longest_pause < STILL_SECONDS, "this machine is too busy to say"
             assert seen == {number - 2 if number > 3 else 1}
-            eventually(lambda: len(sidecar.events("policy.loaded")) > before)  # said after the workers have it
             assert len(sidecar.events("policy.loaded")) == before + 1
             assert not sidecar.events("policy.refused")
 
@@ -219,7 +233,7 @@ def one_policy(number: int, kind: str, answer: Answer) -> str:
     return "" if seen == expected else f"{found[0]} and {seen}"
 
 
-@pytest.mark.timeout(60 + RELOADS)
+@pytest.mark.timeout(300 + RELOADS)
 def test_reloads_under_load_mix_nothing_and_leak_nothing(tmp_path: Path, model: Model) -> None:
     path = tmp_path / "policy.yaml"
     path.write_text(written(1))
@@ -236,19 +250,20 @@ def test_reloads_under_load_mix_nothing_and_leak_nothing(tmp_path: Path, model: 
                 eventually(lambda loaded=loaded: any(a.policy.startswith(loaded) for a in newest(load)))  # type: ignore[misc]
                 if number == warm:
                     before = [Watched(pid) for pid in (sidecar.process.pid, worker)]
-            after = [Watched(pid) for pid in (sidecar.process.pid, worker)]
+            pids = (sidecar.process.pid, worker)
+            for pid, then in zip(pids, before, strict=True):  # a call more under way; the last loader may still end
+                eventually(lambda pid=pid, then=then: Watched(pid).descriptors <= then.descriptors + 4)  # type: ignore[misc]
+            after = [Watched(pid) for pid in pids]
         seconds = time.monotonic() - began
         assert not load.wrong, load.wrong[:5]
         assert not load.lost
-        assert sidecar.metric('sidecar_policy_reloads_total{result="loaded"}') == RELOADS + 1
+        eventually(lambda: sidecar.metric('sidecar_policy_reloads_total{result="loaded"}') == RELOADS + 1)
         assert sidecar.metric('sidecar_policy_reloads_total{result="refused"}') == 0
         grown = [now.mebibytes - then.mebibytes for then, now in zip(before, after, strict=True)]
         print(  # noqa: T201
             f"{RELOADS} reloads in {seconds:.0f} s, {len(load.answered)} answers, none of two policies; "
             f"supervisor {grown[0]:+.1f} MiB, worker {grown[1]:+.1f} MiB"
         )
-        for then, now in zip(before, after, strict=True):
-            assert now.descriptors <= then.descriptors + 4  # a call more under way
         assert max(grown) < 12
         assert len(list((sidecar.data / "policies").glob("*.json"))) <= 40
         assert sidecar.stop() == 0

@@ -88,7 +88,7 @@ def test_canaries_are_nowhere_but_in_payloads(tmp_path: Path, mode: str, errors:
         with Sidecar(tmp_path / "sidecar", *flags, prefix=careless) as sidecar:
             sidecar.until_ready()
             seen: dict[str, int] = {}
-            with httpx.Client(base_url=sidecar.url) as client:
+            with httpx.Client(base_url=sidecar.url, timeout=60) as client:
                 for what, (body, extra) in BODIES.items():
                     headers = SECRET_HEADERS | ({extra[0]: extra[1]} if extra else {})
                     for accept in ("*/*", "application/problem+json"):
@@ -119,7 +119,7 @@ def test_canaries_are_nowhere_but_in_payloads(tmp_path: Path, mode: str, errors:
                 refusals = {what: status for what, status in seen.items() if what[:5] not in ("clean", "repai")}
                 assert all(status in (400, 415, 422) for status in refusals.values()), refusals
             for page in ("metrics", "readyz", "healthz"):
-                assert not leaks(httpx.get(f"{sidecar.health}/{page}").content), page
+                assert not leaks(httpx.get(f"{sidecar.health}/{page}", timeout=60).content), page
             told = sidecar_command("status", "--data", str(sidecar.data))
             assert not leaks(told.stdout + told.stderr)
             assert sidecar.stop() == 0

@@ -108,7 +108,7 @@ def exchanges(sidecar: Sidecar) -> list[Exchange]:
 
 def told(sidecar: Sidecar) -> dict[str, dict[str, Any]]:
     """`/api/shadow` by candidate."""
-    found = httpx.get(f"http://{sidecar.running()['admin']}/api/shadow", timeout=10, trust_env=False).json()
+    found = httpx.get(f"http://{sidecar.running()['admin']}/api/shadow", timeout=60, trust_env=False).json()
     return {one["candidate"]: one for one in found["candidates"]}
 
 

@@ -117,7 +117,7 @@ def test_starved_observers_p2_no_caller_waits_and_every_row_is_archived_once(tmp
         eventually(lambda: serving.metric('sidecar_observer_running{observer="archive"}') == 1)
         with starved(cold), Load(serving.port, "starved", ask=rows_alone, judge=whole) as load:
             load.until(2000)
-            eventually(lambda: lag_bytes(serving, "archive") > 0, seconds=10)
+            eventually(lambda: lag_bytes(serving, "archive") > 0)
             assert serving.readyz()[0] == 200
         eventually(lambda: lag_bytes(serving, "archive") == 0)
         rows = [row.prediction_id for row in archived(serving.data / "archive")]

@@ -45,13 +45,13 @@ class Seen(Sidecar):
         """One row of 20 features."""
         tensor = {"name": "input-0", "shape": [1, 20], "datatype": "FP64", "data": [value] * 20}
         return httpx.post(
-            f"{self.url}/v2/models/bench/infer", json={"inputs": [tensor]}, headers=headers, trust_env=False
+            f"{self.url}/v2/models/bench/infer", json={"inputs": [tensor]}, headers=headers, trust_env=False, timeout=60
         )
 
     def scrape(self) -> dict[str, Any]:
         """The families that the admin port shows, as OpenMetrics."""
         accept = {"accept": "application/openmetrics-text;version=1.0.0"}
-        answer = httpx.get(f"http://{self.running()['admin']}/metrics", headers=accept, trust_env=False)
+        answer = httpx.get(f"http://{self.running()['admin']}/metrics", headers=accept, trust_env=False, timeout=60)
         assert answer.headers["content-type"].startswith("application/openmetrics-text")
         return {family.name: family for family in parsed(answer.text)}
 
@@ -111,7 +111,10 @@ def test_a_trace_that_begins_here_is_flagged_and_exported_alike(tmp_path: Path, 
     with Model(tmp_path / "model") as model, Sidecar(tmp_path / "seen", "--upstream", model.url, *flags) as serving:
         serving.until_ready()
         for _ in range(24):
-            assert httpx.post(f"{serving.url}/v2/models/bench/infer", json={}, trust_env=False).status_code < 500
+            assert (
+                httpx.post(f"{serving.url}/v2/models/bench/infer", json={}, trust_env=False, timeout=60).status_code
+                < 500
+            )
         records = [read.record for read in Reader(serving.journal).read() if isinstance(read.record, Exchange)]
         sampled = {record.trace_id for record in records if record.trace_flags == 3}
         assert {record.trace_flags for record in records} == {2, 3}

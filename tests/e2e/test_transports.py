@@ -37,14 +37,18 @@ def test_tls_in_and_out(tmp_path: Path) -> None:
         with Sidecar(tmp_path / "one", *flags, *serving, environ={"SSL_CERT_FILE": str(cert)}) as sidecar:
             sidecar.until_ready()
             trusting = ssl.create_default_context(cafile=str(cert))
-            with httpx.Client(verify=trusting, base_url=f"https://127.0.0.1:{sidecar.port}", headers=JSON) as client:
+            with httpx.Client(
+                verify=trusting, base_url=f"https://127.0.0.1:{sidecar.port}", headers=JSON, timeout=60
+            ) as client:
                 for _ in range(3):
                     assert client.post(INFER, content=row(0.25)).json()["outputs"][0]["data"] == [0.25]
                 assert client.post(INFER, content=row(-1)).status_code == 422
                 stream = client.post("/v2/models/bench/generate_stream?events=5", content=row(0.5))
                 assert stream.text.count("data:") == 5
             with pytest.raises(httpx.TransportError):
-                httpx.post(f"https://127.0.0.1:{sidecar.port}{INFER}", content=row(0.5))  # trusts nobody unknown
+                httpx.post(
+                    f"https://127.0.0.1:{sidecar.port}{INFER}", content=row(0.5), timeout=60
+                )  # trusts nobody unknown
             with socket.create_connection(("127.0.0.1", sidecar.port), timeout=10) as plain:
                 plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert b"HTTP/1.1" not in plain.recv(1000), "no plain text on a TLS port"
@@ -53,7 +57,7 @@ def test_tls_in_and_out(tmp_path: Path) -> None:
         assert len(Books(sidecar.journal).read().exchanges) == 5
         with Sidecar(tmp_path / "distrustful", *flags) as sidecar:
             eventually(lambda: any("certificate" in reason for reason in sidecar.readyz()[1]["reasons"]))
-            refused = httpx.post(sidecar.url + INFER, content=row(0.5), headers=JSON)
+            refused = httpx.post(sidecar.url + INFER, content=row(0.5), headers=JSON, timeout=60)
             assert refused.status_code == 503
             assert "certificate" not in refused.text
             assert "Traceback" not in sidecar.said()
@@ -67,13 +71,15 @@ def test_model_server_behind_a_unix_socket(tmp_path: Path) -> None:
     ):
         sidecar.until_ready()
         for _ in range(3):
-            answer = httpx.post(sidecar.url + INFER, content=row(0.25), headers=JSON)
+            answer = httpx.post(sidecar.url + INFER, content=row(0.25), headers=JSON, timeout=60)
             assert answer.json()["outputs"][0]["data"] == [0.25]
         model.kill()
         path.unlink()
-        assert httpx.post(sidecar.url + INFER, content=row(0.25), headers=JSON).status_code == 503
+        assert httpx.post(sidecar.url + INFER, content=row(0.25), headers=JSON, timeout=60).status_code == 503
         model.again()
-        assert eventually(lambda: httpx.post(sidecar.url + INFER, content=row(0.25), headers=JSON).status_code == 200)
+        assert eventually(
+            lambda: httpx.post(sidecar.url + INFER, content=row(0.25), headers=JSON, timeout=60).status_code == 200
+        )
         assert "Traceback" not in sidecar.said()
 
 
@@ -98,7 +104,7 @@ def test_ipv6(tmp_path: Path) -> None:
     ):
         assert sidecar.url.startswith("http://[::1]:")
         sidecar.until_ready()
-        answer = httpx.post(sidecar.url + INFER, content=row(0.25), headers=JSON | {"x-request-id": "six"})
+        answer = httpx.post(sidecar.url + INFER, content=row(0.25), headers=JSON | {"x-request-id": "six"}, timeout=60)
         assert answer.json()["outputs"][0]["data"] == [0.25]
         assert sidecar.stop() == 0
     (exchange,) = Books(sidecar.journal).read().exchanges["six"]

@@ -97,7 +97,7 @@ async def arrived(port: int, sent: Request, seen: list[Received]) -> Received:
     return seen[-1]
 
 
-@pytest.mark.timeout(120 + EXAMPLES // 10)
+@pytest.mark.timeout(300 + EXAMPLES // 10)
 def test_a31_what_arrives_through_us_arrives_through_envoy(tmp_path: Path) -> None:
     binary = find_envoy()
     if binary is None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 _TYPE = "type.googleapis.com/envoy.extensions"
 
 

@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-DEADLINE_SECONDS = 10.0
 Script: TypeAlias = "Callable[[Asked], Awaitable[None]]"
 
 

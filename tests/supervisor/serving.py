@@ -20,7 +20,7 @@ import httpx
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 STAND_INS = (sys.executable, str(HERE / "serve_with_stand_ins.py"))
 REAL = (sys.executable, "-m", "sidecar", "serve")
 
@@ -115,20 +115,20 @@ class Serving:
     def health(self) -> str:
         return f"http://{self.running()['health']}"
 
-    def get(self, path: str = "/", *, timeout: float = 10) -> dict[str, Any]:
+    def get(self, path: str = "/", *, timeout: float = DEADLINE_SECONDS) -> dict[str, Any]:
         """From the data port (of the stand-in)."""
         facts: dict[str, Any] = httpx.get(self.url + path, timeout=timeout, trust_env=False).json()
         return facts
 
     def readyz(self, query: str = "") -> tuple[int, dict[str, Any]]:
-        answer = httpx.get(f"{self.health}/readyz{query}", timeout=10, trust_env=False)
+        answer = httpx.get(f"{self.health}/readyz{query}", timeout=DEADLINE_SECONDS, trust_env=False)
         return answer.status_code, answer.json()
 
     def until_ready(self) -> None:
         eventually(lambda: self.readyz()[0] == 200)
 
     def metric(self, series: str) -> float:
-        text = httpx.get(f"{self.health}/metrics", timeout=10, trust_env=False).text
+        text = httpx.get(f"{self.health}/metrics", timeout=DEADLINE_SECONDS, trust_env=False).text
         lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
         return float(lines.get(series, "nan"))
 
@@ -140,6 +140,15 @@ class Serving:
     def ended(self, *, seconds: float = DEADLINE_SECONDS) -> int:
         """Its exit code."""
         return self.process.wait(seconds)
+
+
+def refuses(port: int) -> bool:
+    """Whether nobody listens on a loopback port (any more)."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_SECONDS).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def alive(pid: int) -> bool:

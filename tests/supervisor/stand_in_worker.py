@@ -1,6 +1,6 @@
 """A worker whose service is a few lines of HTTP: the supervisor is tried without a gateway.
 
-GET / answers {"pid", "policies", "not_ready", "identity"}; /slow?SECONDS takes that long.
+GET / answers {"pid", "policies", "not_ready", "identity"}; /until?FILE only once that file is there.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class StandIn:
             return
         self.in_flight += 1
         path = head.split()[1].decode()
-        if path.startswith("/slow?"):
-            await asyncio.sleep(float(path.removeprefix("/slow?")))
+        while path.startswith("/until?") and not Path(path[7:]).exists():  # noqa: ASYNC110, ASYNC240
+            await asyncio.sleep(0.005)
         identity = {name: model.identity for name, model in self._news.models.items()}
         facts = {
             "pid": os.getpid(),
