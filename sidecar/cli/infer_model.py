@@ -1,9 +1,10 @@
-"""Ask a model server what it serves: OIP, TF Serving and KServe V1, or an OpenAPI page. GET alone, nothing is sent."""
+"""Ask a model server what it serves: OIP, TF Serving and KServe V1, or an OpenAPI page. Nothing but questions: GET, and
+OIP's POST for the list of models."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -17,7 +18,8 @@ from ..upstream.address import parse_address
 TIMEOUT_SECONDS: Final = 5.0
 _MOST_BYTES: Final = 8 * 1024 * 1024
 
-Get = Callable[[str], "tuple[int, Any]"]
+Ask = Callable[[str, str], "tuple[int, Any]"]  # method and path → status and JSON
+_INDEX: Final = "/v2/repository/index"
 
 
 def ask_model(url: str, model: str, path: str = "") -> Signature:
@@ -33,16 +35,16 @@ def ask_model(url: str, model: str, path: str = "") -> Signature:
         base_url=base, transport=transport, trust_env=False, timeout=TIMEOUT_SECONDS, headers=headers
     ) as client:
 
-        def get(page: str) -> tuple[int, Any]:
+        def ask(method: str, page: str) -> tuple[int, Any]:
             try:
-                with client.stream("GET", page) as answer:
+                with client.stream(method, page, json=None if method == "GET" else {}) as answer:
                     content = b""
                     for piece in answer.iter_bytes():
                         content += piece
                         if len(content) > _MOST_BYTES:
                             return answer.status_code, None
             except httpx.TimeoutException:
-                raise RuntimeSetupError(f"{url}: no answer to GET {page} in {TIMEOUT_SECONDS:.0f} s") from None
+                raise RuntimeSetupError(f"{url}: no answer to {method} {page} in {TIMEOUT_SECONDS:.0f} s") from None
             except httpx.HTTPError as error:
                 raise RuntimeSetupError(
                     f"{url}: {str(error) or type(error).__name__}; is the server running?"
@@ -52,12 +54,12 @@ def ask_model(url: str, model: str, path: str = "") -> Signature:
             except (ValueError, RecursionError):
                 return answer.status_code, None
 
-        return detect(get, url, model, path)
+        return detect(ask, url, model, path)
 
 
-def detect(get: Get, url: str, model: str, path: str = "") -> Signature:
+def detect(ask: Ask, url: str, model: str, path: str = "") -> Signature:
     """The first protocol that the server speaks: OIP, then TF Serving, then what its OpenAPI page describes."""
-    found = _oip(get, url, model) or _tfserving(get, url, model) or _openapi(get, path)
+    found = _oip(ask, url, model) or _tfserving(ask, model) or _openapi(ask, path)
     if found is not None:
         return found
     raise RuntimeSetupError(
@@ -70,15 +72,17 @@ def _ok(status: int) -> bool:
     return 200 <= status < 300
 
 
-def _oip(get: Get, url: str, model: str) -> Signature | None:
-    if not any(_ok(get(path)[0]) for path in ("/v2/health/live", "/v2/health/ready", "/v2")):
+def _oip(ask: Ask, url: str, model: str) -> Signature | None:
+    if not any(_ok(ask("GET", path)[0]) for path in ("/v2/health/live", "/v2/health/ready", "/v2")):
         return None
-    name = model or _only_model(get, url)
+    name = model or _only_model(ask, url)
     if not name:
         return Signature(protocol="oip", notes=("The server does not list its models; name yours: --model NAME.",))
-    status, document = get(f"/v2/models/{quote(name, safe='')}")
+    status, document = ask("GET", f"/v2/models/{quote(name, safe='')}")
     if status == 404:
-        raise RuntimeSetupError(f"{url}: the server does not have the model {name!r}")
+        listed = _models(ask)
+        known = f"; it has {_told(listed)}" if listed else ""
+        raise RuntimeSetupError(f"{url}: the server does not have the model {name!r}{known}")
     if not _ok(status):
         raise RuntimeSetupError(f"{url}: GET /v2/models/{name} answered {status}")
     try:
@@ -87,27 +91,42 @@ def _oip(get: Get, url: str, model: str) -> Signature | None:
         raise RuntimeSetupError(f"{url}: GET /v2/models/{name}: {error}") from None
 
 
-def _only_model(get: Get, url: str) -> str:
-    """The model's name where a server has one; KServe and others list them, MLServer does not by GET."""
-    status, document = get("/v2/models")
-    listed = document.get("models") if _ok(status) and isinstance(document, dict) else None
-    found = [each.get("name") if isinstance(each, dict) else each for each in listed or []]
-    names = [name for name in found if isinstance(name, str) and name]
+def _only_model(ask: Ask, url: str) -> str:
+    """The model's name where a server has one, "" where it lists none."""
+    names = _models(ask)
     if len(names) > 1:
-        raise RuntimeSetupError(f"{url}: the server has {', '.join(names[:20])}; choose one with --model NAME")
+        raise RuntimeSetupError(f"{url}: the server has {_told(names)}; choose one with --model NAME")
     return names[0] if names else ""
 
 
-def _tfserving(get: Get, url: str, model: str) -> Signature | None:
+def _models(ask: Ask) -> list[str]:
+    """The models that a server lists: KServe and others by GET, MLServer and Triton in their repository's index, where
+    those that are not ready do not count beside those that are."""
+    status, document = ask("GET", "/v2/models")
+    listed = document.get("models") if _ok(status) and isinstance(document, dict) else None
+    if not isinstance(listed, list):
+        status, document = ask("POST", _INDEX)
+        listed = document if _ok(status) and isinstance(document, list) else []
+        ready = [each for each in listed if isinstance(each, dict) and each.get("state") == "READY"]
+        listed = ready or listed
+    found = [each.get("name") if isinstance(each, dict) else each for each in listed]
+    return list(dict.fromkeys(name for name in found if isinstance(name, str) and name))
+
+
+def _told(names: Sequence[str]) -> str:
+    return ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+
+
+def _tfserving(ask: Ask, model: str) -> Signature | None:
     if not model:
-        status, document = get("/v1/models")
+        status, document = ask("GET", "/v1/models")
         listed = document.get("models") if _ok(status) and isinstance(document, dict) else None
         return Signature(protocol="tfserving", notes=("Name the model: --model NAME.",)) if listed else None
     path = f"/v1/models/{quote(model, safe='')}"
-    status, _ = get(path)
+    status, _ = ask("GET", path)
     if not _ok(status):
         return None
-    status, document = get(f"{path}/metadata")
+    status, document = ask("GET", f"{path}/metadata")
     try:
         found = from_tfserving(document) if _ok(status) else Signature(protocol="tfserving")
     except ValueError:
@@ -117,8 +136,8 @@ def _tfserving(get: Get, url: str, model: str) -> Signature | None:
     return Signature(protocol="tfserving", model=model, notes=("The server states no inputs: infer them from data.",))
 
 
-def _openapi(get: Get, path: str) -> Signature | None:
-    status, document = get("/openapi.json")
+def _openapi(ask: Ask, path: str) -> Signature | None:
+    status, document = ask("GET", "/openapi.json")
     if not _ok(status):
         return None
     try:

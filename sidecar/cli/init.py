@@ -11,10 +11,11 @@ from .infer_written import add_naming, add_written, check_written, policy_name_o
 
 EPILOG: Final = """examples:
   sidecar init -o policy.yaml                                        a skeleton to be completed
-  sidecar init --upstream http://127.0.0.1:8080 --model iris -o iris.yaml
+  sidecar init --upstream http://127.0.0.1:8080 -o iris.yaml         the only model it has; of several: --model iris
   sidecar init --upstream http://127.0.0.1:9000 -o scores.yaml       FastAPI: from its /openapi.json
 
-The server is asked by GET alone: /v2 (MLServer, KServe, Triton), /v1/models/NAME (TF Serving), /openapi.json.
+The server is only asked: /v2 (MLServer, KServe, Triton), /v1/models/NAME (TF Serving), /openapi.json, by GET; and for
+the names of its models POST /v2/repository/index.
 Next: serve it with --policy, send traffic, then `sidecar infer` ranges from what was recorded.
 
 exit codes: 0 done, 2 could not ask or write

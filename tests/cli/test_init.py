@@ -19,11 +19,17 @@ from tests.inference.test_signature import FASTAPI, TRITON
 
 @contextmanager
 def serving(pages: Mapping[str, Any]) -> Iterator[str]:
-    """A server with these JSON pages and nothing else; its URL."""
+    """A server with these JSON pages (`POST /…` names what is asked so) and nothing else; its URL."""
 
     class Pages(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            page = pages.get(self.path)
+            self._answer(pages.get(self.path))
+
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            self._answer(pages.get(f"POST {self.path}") if asked == {} else None)
+
+        def _answer(self, page: Any) -> None:
             body = b"nothing here" if page is None else json.dumps(page).encode()
             self.send_response(404 if page is None else 200)
             self.send_header("content-length", str(len(body)))
@@ -96,10 +102,39 @@ def test_the_only_model_that_a_server_lists(tmp_path: Path, capsys: pytest.Captu
     assert "credit, fraud; choose one with --model NAME" in capsys.readouterr().err
 
 
+def indexed(*models: tuple[str, str]) -> dict[str, Any]:
+    """An MLServer or Triton: models by name and state in the repository's index."""
+    index = [{"name": name, "version": "1", "state": state, "reason": ""} for name, state in models]
+    return {"/v2": {}, "POST /v2/repository/index": index, "/v2/models/credit": TRITON}
+
+
+@pytest.mark.parametrize("others", [(), (("credit", "READY"),), (("fraud", "UNAVAILABLE"),)])
+def test_the_only_model_of_a_repository(tmp_path: Path, others: tuple[tuple[str, str], ...]) -> None:
+    with serving(indexed(("credit", "READY"), *others)) as url:
+        assert init(tmp_path / "p.yaml", "--upstream", url).model.name == "credit"
+
+
+def test_one_of_several_in_a_repository_is_chosen_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(indexed(("credit", "READY"), ("fraud", "READY"))) as url:
+        assert main(["init", "--upstream", url]) == 2
+        assert "the server has credit, fraud; choose one with --model NAME" in capsys.readouterr().err
+        assert init(tmp_path / "p.yaml", "--upstream", url, "--model", "credit").model.name == "credit"
+        assert main(["init", "--upstream", url, "--model", "cerdit"]) == 2
+        assert "does not have the model 'cerdit'; it has credit, fraud" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("index", [[], {}, [5], [{"name": ""}]])
+def test_a_repository_that_lists_nothing(tmp_path: Path, index: Any) -> None:
+    with serving({"/v2": {}, "POST /v2/repository/index": index}) as url:
+        assert init(tmp_path / "p.yaml", "--upstream", url).model.name is None
+    assert "does not list its models; name yours: --model NAME" in (tmp_path / "p.yaml").read_text()
+
+
 def test_a_model_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     with serving({"/v2": {}}) as url:
         assert main(["init", "--upstream", url, "--model", "credit"]) == 2
-    assert "does not have the model 'credit'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.rstrip().endswith("does not have the model 'credit'")
 
 
 def test_tf_serving(tmp_path: Path) -> None:
