@@ -150,7 +150,7 @@ def as_text(now: Readiness, counters: dict[str, float]) -> str:
 
 def _cold(cold: ColdStanding) -> list[str]:
     """The observers: how far behind each one is."""
-    if cold.state == "off":
+    if cold.state == "off" and not cold.observers:
         return ["  observers    off: nobody reads the journal; run `sidecar observe`, or serve with --observers on"]
     lines = []
     for each in cold.observers:
@@ -159,7 +159,8 @@ def _cold(cold: ColdStanding) -> list[str]:
         errors = f", {each.errors} errors" if each.errors else ""
         lines.append(f"               {each.name}: {lag}{errors}{because}")
     restarts = f", {cold.restarts} restarts" if cold.restarts else ""
-    return [f"  observers    {cold.state}{restarts}", *lines]
+    state = "silent: look at the process of `sidecar observe`, or run it" if cold.state == "off" else cold.state
+    return [f"  observers    {state}{restarts}", *lines]
 
 
 def span(seconds: float) -> str:

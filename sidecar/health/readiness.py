@@ -40,13 +40,14 @@ class WorkersStanding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournalStanding(msgspec.Struct, frozen=True, kw_only=True):
-    """The journal in /readyz. `full_in_seconds` None = not growing."""
+    """The journal in /readyz. `full_in_seconds` None = not growing; `dropped`: reason → records lost of late."""
 
     refusing: bool
     bytes: int
     max_bytes: int
     when_full: str
     full_in_seconds: float | None
+    dropped: dict[str, int] = {}
 
 
 class ObserverStanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,6 +192,9 @@ def _warnings(facts: Facts, policies: Sequence[PolicyStanding]) -> list[str]:
         warnings.append(f"the last reload was refused, the policies before it are in force: {facts.reload_refused}")
     if facts.restart_needed:
         warnings.append(facts.restart_needed)
+    if facts.journal.dropped:
+        why = ", ".join(f"{count} {reason}" for reason, count in facts.journal.dropped.items())
+        warnings.append(f"the journal cannot take every record; not recorded within a minute: {why}")
     if facts.environment.claimed and facts.environment.state == "unstated":
         warnings.append(
             f"environment {facts.environment.claimed}: nothing independent says so; "

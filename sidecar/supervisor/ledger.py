@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import time
 from collections import deque
 from pathlib import Path
@@ -42,6 +44,7 @@ class Ledger:
         self._cold = ColdStanding()
         self._cold_restarts = 0
         self._written: deque[tuple[float, int]] = deque(maxlen=RATE_WINDOW)
+        self._dropped: deque[dict[str, int]] = deque(maxlen=RATE_WINDOW)
 
     def reloaded(self, result: str) -> None:
         """A policy load ended: loaded, unchanged or refused."""
@@ -63,6 +66,12 @@ class Ledger:
         readings, _ = read_pages(self._data)
         written = sum(reading.values.counters[metrics.JOURNAL_BYTES.slot] for reading in readings)
         self._written.append((now, written))
+        self._dropped.append(
+            {
+                labels[0]: sum(reading.values.counters[slot] for reading in readings)
+                for labels, slot in metrics.JOURNAL_DROPPED.slots.items()
+            }
+        )
         if not self._journal.is_dir():
             return
         if now >= self._next_retention:
@@ -73,14 +82,15 @@ class Ledger:
     def standing(self, *, refusing: bool) -> JournalStanding:
         """For /readyz and `status`."""
         limit = cap(self._journal, self._settings)
-        rate = self._rate()
-        full_in = max(0.0, limit - self._taken) / rate if rate > 0 else None
+        full_in = seconds_until_full(limit, self._taken, self._free(), self._rate())
+        before, last = (self._dropped[0], self._dropped[-1]) if self._dropped else ({}, {})
         return JournalStanding(
             refusing=refusing,
             bytes=self._taken,
             max_bytes=limit,
             when_full=self._settings.when_full,
             full_in_seconds=None if full_in is None else round(full_in, 1),
+            dropped={reason: count - before[reason] for reason, count in last.items() if count > before[reason]},
         )
 
     def cold(self, *, configured: bool, alive: bool, restarts: int) -> ColdStanding:
@@ -132,9 +142,22 @@ class Ledger:
         """Its counters stay in the page."""
         self._page.close()
 
+    def _free(self) -> float:
+        try:
+            volume = os.statvfs(self._journal)
+        except OSError:
+            return math.inf
+        return float(volume.f_bavail * volume.f_frsize)
+
     def _rate(self) -> float:
         """Bytes a second over the window."""
         if len(self._written) < 2:
             return 0.0
         (began, first), (ended, last) = self._written[0], self._written[-1]
         return (last - first) / (ended - began) if ended > began else 0.0
+
+
+def seconds_until_full(limit: int, taken: int, free: float, rate: float) -> float | None:
+    """Until the journal has all it may have, or until the disk has nothing free: others may fill it before. `rate`, in
+    bytes a second, 0 = it does not grow: None."""
+    return max(0.0, min(limit - taken, free)) / rate if rate > 0 else None

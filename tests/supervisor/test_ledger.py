@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+
+import pytest
 
 from sidecar.health.readiness import Facts, JournalStanding, WorkersStanding, judge
 from sidecar.journal import JournalSettings, StatsPage, Writer, page_path, read_pages
 from sidecar.journal.retention import taken_bytes
 from sidecar.runtime.messages import JournalFacts
-from sidecar.supervisor.ledger import Ledger
+from sidecar.supervisor.ledger import RATE_WINDOW, Ledger, seconds_until_full
 from sidecar.telemetry import metrics
 from tests.journal.records import IDENTITY, append_many, open_writer
 
@@ -52,3 +55,39 @@ def test_a_worker_that_had_to_make_room_leaves_no_old_figure_behind(tmp_path: Pa
     writer.close()
     ledger.close()
     page.close()
+
+
+def test_records_that_could_not_be_written_are_warned_of_for_a_minute(tmp_path: Path) -> None:
+    page = StatsPage(page_path(tmp_path, "hot-0"))
+    page.counters[metrics.JOURNAL_DROPPED.at("disk_full")] += 5  # of an earlier day
+    ledger = Ledger(tmp_path, tmp_path / "journal", JournalFacts(), workers=1)
+    assert ledger.standing(refusing=False).dropped == {}
+    ledger.tick(NOW)
+    assert ledger.standing(refusing=False).dropped == {}
+    page.counters[metrics.JOURNAL_DROPPED.at("disk_full")] += 3
+    ledger.tick(NOW)
+    standing = ledger.standing(refusing=False)
+    assert standing.dropped == {"disk_full": 3}
+    (warning,) = judge(Facts(workers=NOW.workers, journal=standing)).warnings
+    assert "not recorded within a minute: 3 disk_full" in warning
+    for _ in range(RATE_WINDOW):
+        ledger.tick(NOW)
+    assert ledger.standing(refusing=False).dropped == {}
+    ledger.close()
+    page.close()
+
+
+@pytest.mark.parametrize(
+    ("limit", "taken", "free", "rate", "seconds"),
+    [
+        (1000, 400, math.inf, 10.0, 60.0),
+        (1000, 400, 50.0, 10.0, 5.0),  # others have taken the disk
+        (1000, 400, 0.0, 10.0, 0.0),
+        (1000, 1200, 500.0, 10.0, 0.0),
+        (1000, 400, 0.0, 0.0, None),
+    ],
+)
+def test_the_disk_is_full_when_the_journal_may_not_grow_or_nothing_is_free(
+    limit: int, taken: int, free: float, rate: float, seconds: float | None
+) -> None:
+    assert seconds_until_full(limit, taken, free, rate) == seconds
