@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from sidecar.cli import main
 from sidecar.policy import digest, load
+from tests.kit.pages import NOT_FOUND, Asked, Page, answering, shown
 
 GOOD = "policy: credit\nowner: {team: t}\nmodel: {protocol: oip, columns: {input-0: [age]}}\n"
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -137,35 +136,17 @@ def test_environment_and_upstream_are_those_of_serve(tmp_path: Path, capsys: pyt
     assert "command line: error[value.text]" in capsys.readouterr().out
 
 
-class Server(BaseHTTPRequestHandler):
+def server(asked: Asked) -> Page:
     """States one OIP model, and of another what MLServer states of it: its version is in the index alone."""
-
-    def do_POST(self) -> None:
-        data = json.dumps([{"name": "quiet", "version": "14", "state": "READY"}]).encode()
-        self.rfile.read(int(self.headers["content-length"]))
-        self.send_response(200 if self.path == "/v2/repository/index" else 404)
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def do_GET(self) -> None:
-        stated = {
-            "name": "credit",
-            "versions": ["4"],
-            "platform": "x",
-            "inputs": [{"name": "input-0", "datatype": "FP64", "shape": [-1, 3]}],
-            "outputs": [],
-        }
-        status = 200 if self.path in ("/v2/health/live", "/v2/models/credit", "/v2/models/quiet") else 404
-        if self.path.endswith("quiet"):
-            stated = {"name": "quiet", "versions": [], "platform": "", "inputs": [], "outputs": []}
-        data = json.dumps(stated).encode() if status == 200 else b"{}"
-        self.send_response(status)
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
+    model = {"platform": "x", "inputs": [{"name": "input-0", "datatype": "FP64", "shape": [-1, 3]}], "outputs": []}
+    pages = {
+        "GET /v2/health/live": {},
+        "GET /v2/models/credit": {"name": "credit", "versions": ["4"], **model},
+        "GET /v2/models/quiet": {"name": "quiet", "versions": [], "platform": "", "inputs": [], "outputs": []},
+        "POST /v2/repository/index": [{"name": "quiet", "version": "14", "state": "READY"}],
+    }
+    page = pages.get(f"{asked.method} {asked.path}")
+    return NOT_FOUND if page is None else shown(page)
 
 
 BESIDE = """policy: credit
@@ -178,11 +159,7 @@ contract: {features: {age: {type: int}, income: {type: float}}}
 def test_a_policy_is_held_beside_what_the_server_states(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "credit.yaml"
     file.write_text(BESIDE)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with answering(server) as url:
         assert main(["check", str(file), "--upstream", url, "--format", "json"]) == 1
         found = {each["code"]: each for each in json.loads(capsys.readouterr().out)}
         assert (found["model.version-not-served"]["line"], found["model.input-shape"]["line"]) == (3, 3)
@@ -197,10 +174,6 @@ def test_a_policy_is_held_beside_what_the_server_states(tmp_path: Path, capsys: 
         file.write_text(BESIDE.replace("credit, v", "other, v"))
         assert main(["check", str(file), "--upstream", url]) == 2
         assert "does not have the model 'other'" in capsys.readouterr().out
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
     assert main(["check", str(file), "--upstream", "http://127.0.0.1:1"]) == 2
 
 

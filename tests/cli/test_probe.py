@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
 from sidecar.cli import main
 from sidecar.demo.model_server import find_mlserver, start_mlserver
 from sidecar.demo.ports import pick
+from tests.kit.pages import Asked, Page, answering, shown
 
 POLICY = """
 policy: credit
@@ -27,40 +26,28 @@ contract:
 """
 
 
-class Model(BaseHTTPRequestHandler):
-    """Answers age / 1000; falls over above 100; says no to a region it does not know. Keeps connections open."""
+class Model:
+    """Answers age / 1000; falls over above 100; says no to a region it does not know. `callers`: their addresses."""
 
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    callers: ClassVar[list[tuple[str, int]]] = []
+    def __init__(self) -> None:
+        self.callers: list[tuple[str, int]] = []
+        self.url = ""
 
-    def do_POST(self) -> None:
-        self.callers.append(self.client_address)
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        ages = [row.get("age") for row in body["instances"]]
-        status, answer = 200, {"predictions": [(age or 0) / 1000 if not isinstance(age, str) else 0.5 for age in ages]}
-        if self.path != "/v1/models/credit:predict" or self.headers["x-region"] not in ("n", "s", None):
-            status, answer = 404, {}
-        elif any(isinstance(age, int) and age > 100 for age in ages):
-            status, answer = 500, {}
-        data = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
+    def answer(self, asked: Asked) -> Page:
+        self.callers.append(asked.caller)
+        ages = [row.get("age") for row in json.loads(asked.body)["instances"]]
+        if asked.path != "/v1/models/credit:predict" or asked.headers.get("x-region") not in ("n", "s", None):
+            return shown({}, 404)
+        if any(isinstance(age, int) and age > 100 for age in ages):
+            return shown({}, 500)
+        return shown({"predictions": [(age or 0) / 1000 if not isinstance(age, str) else 0.5 for age in ages]})
 
 
 @pytest.fixture
-def model() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Model)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def model() -> Iterator[Model]:
+    made = Model()
+    with answering(made.answer) as made.url:
+        yield made
 
 
 @pytest.fixture
@@ -70,16 +57,15 @@ def policy(tmp_path: Path) -> Path:
     return file
 
 
-def test_no_row_is_blamed_for_a_connection_that_the_row_before_it_broke(model: str, policy: Path) -> None:
-    Model.callers.clear()
-    main(["probe", model, "--policy", str(policy), "--pairs", "5"])
-    assert len(set(Model.callers)) == len(Model.callers) > 20
+def test_no_row_is_blamed_for_a_connection_that_the_row_before_it_broke(model: Model, policy: Path) -> None:
+    main(["probe", model.url, "--policy", str(policy), "--pairs", "5"])
+    assert len(set(model.callers)) == len(model.callers) > 20
 
 
 def test_a_crash_is_found_shrunk_and_can_be_sent_again(
-    model: str, policy: Path, capsys: pytest.CaptureFixture[str]
+    model: Model, policy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["probe", model, "--policy", str(policy), "--format", "json"]) == 1
+    assert main(["probe", model.url, "--policy", str(policy), "--format", "json"]) == 1
     found = json.loads(capsys.readouterr().out)
     (error,) = [each for each in found["findings"] if each["severity"] == "error"]
     assert (error["kind"], error["features"], error["row"]["age"]) == ("server_error", ["age"], 101)
@@ -87,17 +73,17 @@ def test_a_crash_is_found_shrunk_and_can_be_sent_again(
     assert found["errors"] == 1
 
 
-def test_a_person_reads_what_it_means(model: str, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["probe", model, "--policy", str(policy)]) == 1
+def test_a_person_reads_what_it_means(model: Model, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["probe", model.url, "--policy", str(policy)]) == 1
     out = capsys.readouterr().out
     assert "error[server_error]: age: status 500" in out
     assert "the contract allows the row, the server fails on it" in out
     assert "\n1 error, " in out
 
 
-def test_a_narrower_contract_makes_it_good(model: str, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_narrower_contract_makes_it_good(model: Model, policy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     policy.write_text(POLICY.replace("max: 120", "max: 100"))
-    assert main(["probe", model, "--policy", str(policy), "--format", "json"]) == 3
+    assert main(["probe", model.url, "--policy", str(policy), "--format", "json"]) == 3
     found = json.loads(capsys.readouterr().out)
     assert (found["errors"], found["warnings"]) == (0, 1)  # it still falls over at 101, which the contract now forbids
     assert {each["kind"] for each in found["findings"] if each["severity"] == "warning"} == {"breaks_outside"}
@@ -131,6 +117,80 @@ def test_the_route_comes_from_the_protocol_the_path_or_the_url(policy: Path) -> 
     policy.write_text("policy: p\nmodel: {protocol: json, path: /predict}\ncontract: {features: {a: {type: int}}}\n")
     (plain,) = load([policy]).policies
     assert inference_url("http://m:1/", plain) == "http://m:1/predict"
+
+
+class Assistant(BaseHTTPRequestHandler):
+    """Answers chat completions for models it lists, and refuses requests that name no model, as vLLM does."""
+
+    models: ClassVar[list[str]] = []
+    asked: ClassVar[list[dict[str, Any]]] = []
+
+    def do_GET(self) -> None:
+        listed = {"data": [{"id": name, "object": "model"} for name in self.models]}
+        self._answer(200, listed) if self.path == "/v1/models" else self._answer(404, {})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.asked.append(body)
+        if self.path != "/v1/chat/completions" or body.get("model") not in self.models:
+            self._answer(400, {"error": {"message": "which model?"}})
+            return
+        choice = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
+        self._answer(200, {"model": body["model"], "choices": [choice]})
+
+    def _answer(self, status: int, document: dict[str, Any]) -> None:
+        data = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
+
+
+@pytest.fixture
+def assistant() -> Iterator[str]:
+    Assistant.asked.clear()
+    Assistant.models[:] = ["org/small"]
+    yield from served(Assistant)
+
+
+class TestOpenAi:
+    """The body names the model: the policy's, --model, or the only one that the server lists."""
+
+    @pytest.fixture
+    def chat(self, tmp_path: Path) -> Path:
+        file = tmp_path / "chat.yaml"
+        file.write_text(
+            "policy: chat\nmodel: {protocol: openai}\n"
+            "contract: {unknown_features: reject, features: {max_tokens: {type: int, min: 1, max: 64}}}\n"
+        )
+        return file
+
+    def test_the_only_model_of_the_server(self, assistant: str, chat: Path) -> None:
+        assert main(["probe", assistant, "--policy", str(chat)]) == 0
+        assert {body["model"] for body in Assistant.asked} == {"org/small"}
+
+    def test_one_of_several_is_chosen(self, assistant: str, chat: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        Assistant.models.append("org/large")
+        assert main(["probe", assistant, "--policy", str(chat)]) == 2
+        assert "the server has org/small, org/large; choose one with --model NAME" in capsys.readouterr().err
+        assert main(["probe", assistant, "--policy", str(chat), "--model", "org/large"]) == 0
+        assert {body["model"] for body in Assistant.asked} == {"org/large"}
+
+    def test_the_policys_and_a_rows_own_words(self, assistant: str, chat: Path) -> None:
+        chat.write_text(chat.read_text().replace("{protocol: openai}", "{protocol: openai, name: org/small}"))
+        Assistant.models.append("org/large")
+        words = ["--row", '{"messages": [{"role": "user", "content": "Who are you?"}], "max_tokens": 8}']
+        assert main(["probe", assistant, "--policy", str(chat), *words]) == 0
+        assert {body["model"] for body in Assistant.asked} == {"org/small"}
+        assert {body["messages"][0]["content"] for body in Assistant.asked} == {"Who are you?"}
+
+    def test_a_finding_can_be_sent_again(self, assistant: str, chat: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        words = ["--policy", str(chat), "--model", "none", "--format", "json"]
+        assert main(["probe", assistant, *words]) == 1
+        (finding, *_) = json.loads(capsys.readouterr().out)["findings"]
+        assert (finding["kind"], json.loads(finding["body"])["model"]) == ("refused", "none")
 
 
 @pytest.mark.slow

@@ -6,8 +6,6 @@ import asyncio
 import json
 import socket
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ import pytest
 from sidecar.health.probe import Probe, Prober, judge_identity
 from sidecar.runtime.messages import PolicyFacts
 from sidecar.upstream.address import parse_address
+from tests.kit.pages import Asked, Page, answering
 
 Answers = dict[str, tuple[int, Any]]
 
@@ -27,36 +26,16 @@ def policy(protocol: str = "oip", **facts: Any) -> PolicyFacts:
 def look(answers: Answers | Callable[[str], tuple[int, bytes]], *policies: PolicyFacts) -> Probe:
     """One look at a server that answers like that."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            assert self.rfile.read(int(self.headers["content-length"])) == b"{}"
-            self.do_GET()
+    def answer(asked: Asked) -> Page:
+        assert asked.body == (b"{}" if asked.method == "POST" else b"")
+        if callable(answers):
+            return Page(*answers(asked.path))
+        status, document = answers.get(asked.path, (404, {"error": "no"}))
+        headers = {"location": "/v2/models/m/else"} if status == 302 else {}
+        return Page(status, json.dumps(document).encode(), headers)
 
-        def do_GET(self) -> None:
-            if callable(answers):
-                status, body = answers(self.path)
-            else:
-                status, document = answers.get(self.path, (404, {"error": "no"}))
-                body = json.dumps(document).encode()
-            self.send_response(status)
-            if status == 302:
-                self.send_header("location", "/v2/models/m/else")
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        return ask(f"http://127.0.0.1:{server.server_address[1]}", *policies)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with answering(answer) as url:
+        return ask(url, *policies)
 
 
 def ask(url: str, *policies: PolicyFacts, timeout_seconds: float = 2.0) -> Probe:
