@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import errno
 import importlib
 import os
 import sys
-from typing import Final, NoReturn
+from pathlib import Path
+from typing import Final, NoReturn, TextIO
 
 from .. import __version__
 from ..errors import SidecarError
@@ -36,6 +38,7 @@ COMMANDS: Final = {
     "demo": "a model, a sidecar and a story, on this machine",
 }
 DONE, FOUND, UNANSWERED = 0, 1, 2
+_UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 _EXAMPLES: Final = """examples:
   sidecar serve --upstream http://127.0.0.1:8080                    observe only: record, enforce nothing
@@ -64,6 +67,7 @@ class Parser(argparse.ArgumentParser):
 def main(argv: list[str] | None = None) -> int:
     """Run one command and answer with its exit code. A `SidecarError` is a message, never a traceback."""
     arguments = sys.argv[1:] if argv is None else argv
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # None where the caller closed them
     try:
         code = _run(arguments)
         sys.stdout.flush()
@@ -75,6 +79,12 @@ def main(argv: list[str] | None = None) -> int:
         return DONE
     except KeyboardInterrupt:
         return 130
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        _silence_stdout()
+        print(f"sidecar: cannot write: {error.strerror}", file=sys.stderr)
+        return UNANSWERED
     return code
 
 
@@ -113,6 +123,10 @@ def _unknown(arguments: list[str], parser: argparse.ArgumentParser) -> str:
     flag = arguments[0].partition("=")[0]
     near = difflib.get_close_matches(flag, parser._option_string_actions, 1, 0.6)
     return f"unrecognized arguments: {' '.join(arguments)}" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _nowhere() -> TextIO:
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _silence_stdout() -> None:

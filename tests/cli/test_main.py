@@ -101,3 +101,18 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     os.close(write)
     assert "Traceback" not in done.stderr
     assert "BrokenPipe" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_full_disk_is_a_message_and_no_verdict() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "sidecar", "schema"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, timeout=60)
+    assert (done.returncode, done.stderr) == (2, "sidecar: cannot write: No space left on device\n")
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_closed_output_is_no_crash(closed: str) -> None:
+    line = f'exec "$0" -m sidecar check policies/iris.yaml {closed}>&-'
+    done = subprocess.run(["sh", "-c", line, sys.executable], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
