@@ -11,21 +11,18 @@ import pytest
 from sidecar.cli import main
 from sidecar.exchange import Kind, encode
 from tests.archive.desk import SECRET, Desk
-from tests.kit.guards import policy
+from tests.kit.guards import DROPPING, policy
 from tests.predictions.calls import judged_call
 
-CONTRACT = """
-mode: enforce
-on_bad_rows: drop_rows
-features:
-  age: {type: int, min: 0, max: 120}
-  income: {type: float, min: 0, max: 1000, on_violation: clamp}
-  job: {type: category, values: [a, b], on_violation: fallback}
+CONTRACT = (
+    DROPPING
+    + """\
 rules: [{id: reach, expect: income <= 20 * age, mode: observe}]
 prediction: {score: {type: float, min: 0, max: 1}}
 fallback: {values: {score: 0.5}}
 candidate: next.yaml
 """
+)
 ROWS = [(30, 10.0, "a"), (130, 10.0, "a"), (31, 10.0, "x"), (33, 2000.0, "a"), (12, 600.0, "b")]
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,39 +13,23 @@ import pytest
 from sidecar.cli import main
 from sidecar.policy import Policy, load
 from tests.inference.test_signature import FASTAPI, TRITON
+from tests.kit.pages import NOT_FOUND, Asked, Page, answering, shown
 
 
 @contextmanager
 def serving(pages: Mapping[str, Any]) -> Iterator[str]:
     """A server with these JSON pages (`POST /…` names what is asked so) and nothing else; its URL."""
 
-    class Pages(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._answer(pages.get(self.path))
+    def answer(asked: Asked) -> Page:
+        page = None
+        if asked.method == "GET":
+            page = pages.get(asked.path)
+        elif json.loads(asked.body) == {}:
+            page = pages.get(f"POST {asked.path}")
+        return NOT_FOUND if page is None else shown(page)
 
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            self._answer(pages.get(f"POST {self.path}") if asked == {} else None)
-
-        def _answer(self, page: Any) -> None:
-            body = b"nothing here" if page is None else json.dumps(page).encode()
-            self.send_response(404 if page is None else 200)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answering(answer) as url:
+        yield url
 
 
 def init(output: Path, *words: str) -> Policy:

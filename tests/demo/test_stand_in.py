@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 
 import httpx
 import pytest
 
 from sidecar.demo.stand_in import CANDIDATE, MODELS, Handler, answer, diabetes, iris
 from sidecar.demo.story import PATIENT, SETOSA, VIRGINICA, WARD, matrix
+from tests.kit.pages import listening
 
 
 @pytest.fixture
 def client() -> Iterator[httpx.Client]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        with httpx.Client(base_url=f"http://127.0.0.1:{server.server_port}", trust_env=False, timeout=60) as caller:
-            yield caller
-        server.shutdown()
-        thread.join()
+    with listening(Handler) as url, httpx.Client(base_url=url, trust_env=False, timeout=60) as caller:
+        yield caller
 
 
 def test_the_flowers_are_told_apart() -> None:

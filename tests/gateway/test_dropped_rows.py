@@ -15,24 +15,21 @@ from sidecar.exchange import Kind
 from sidecar.gateway import GatewaySettings
 from sidecar.predictions import Prediction, rows_of
 from tests.kit.client import Answer, request
-from tests.kit.guards import guard, policy
+from tests.kit.guards import DROPPING, guard, policy
 from tests.kit.running import Running, running
 from tests.kit.upstream import Asked, Script, answer, replies
 
 pytestmark = pytest.mark.anyio
 
-CONTRACT = """
-mode: enforce
-on_bad_rows: drop_rows
-features:
-  age: {type: int, min: 0, max: 120}
-  income: {type: float, min: 0, max: 1000, on_violation: clamp}
-  job: {type: category, values: [a, b], on_violation: fallback}
+CONTRACT = (
+    DROPPING
+    + """\
   zone: {type: string, max_length: 2, on_violation: drop}
 prediction:
   score: {type: float, min: 0, max: 1, on_violation: reject}
 fallback: {on: [contract, timeout, upstream_error], values: {score: 0.5}}
 """
+)
 NAMES = ("age", "income", "job", "zone")
 CLEAN, DROPPED, FALLBACK = (30, 10.5, "a", "n"), (31, 10.5, "a", "long"), (32, 10.5, "x", "n")
 REPAIRED, REJECTED = (33, 2000.0, "b", "n"), (134, 10.5, "a", "n")

@@ -33,6 +33,15 @@ prediction:
   score: {type: float, min: 0, max: 1}
 """
 OBSERVED = CREDIT.replace("mode: enforce", "mode: observe")
+# Every way a row of a batch can go: on, repaired, answered by the fallback, dropped. More features may follow.
+DROPPING = """
+mode: enforce
+on_bad_rows: drop_rows
+features:
+  age: {type: int, min: 0, max: 120}
+  income: {type: float, min: 0, max: 1000, on_violation: clamp}
+  job: {type: category, values: [a, b], on_violation: fallback}
+"""
 
 
 def guard(tmp_path: Path, text: str) -> Guard:

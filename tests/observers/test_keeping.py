@@ -14,22 +14,19 @@ from sidecar.predictions import Prediction
 from sidecar.predictions.row import CandidateVerdict
 from sidecar.shadow import ROW, Sampler, derive_key
 from tests.archive.desk import SECRET, Desk, archived
-from tests.kit.guards import policy
+from tests.kit.guards import DROPPING, policy
 from tests.predictions.calls import judged_call
 
 TF = "protocol: tfserving, name: credit"
-CONTRACT = """
-mode: enforce
-on_bad_rows: drop_rows
-features:
-  age: {type: int, min: 0, max: 120}
-  income: {type: float, min: 0, max: 1000, on_violation: clamp}
-  job: {type: category, values: [a, b], on_violation: fallback}
+CONTRACT = (
+    DROPPING
+    + """\
   ssn: {type: string, pii: true, max_length: 3, on_violation: drop}
   zone: {type: string, required: false}
 prediction: {score: {type: float, min: 0, max: 1}}
 fallback: {values: {score: 0.5}}
 """
+)
 SECRETS = ("s-1", "s-secret", "s-3", "s-4", "s-5")
 GOOD = {"age": 30, "income": 1.0, "job": "a", "ssn": "s-1", "zone": "north-9"}
 FIVE: list[dict[str, Any]] = [
