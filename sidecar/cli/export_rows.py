@@ -27,7 +27,7 @@ def export(args: argparse.Namespace) -> int:
     rows = open_recorded(args).source.predictions(since_ns=since, until_ns=until, about=args.id or "")
     if args.format == "parquet":
         if args.output is None:
-            raise RuntimeSetupError("parquet is not for a terminal; say where: -o FILE")
+            raise RuntimeSetupError("parquet is written to a file, not to stdout; say where: -o FILE")
         _write_parquet(args.output, rows)
         return DONE
     with writing(args.output) as out:
@@ -41,6 +41,10 @@ def _write_parquet(path: Path, rows: Iterator[Prediction]) -> None:
     from ..archive.tables import write_rows
 
     beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.touch()
+    except OSError as error:
+        raise RuntimeSetupError(f"cannot write {path}: {error.strerror}") from None
     try:
         write_rows(beside, iter(lambda: list(islice(rows, _CHUNK_ROWS)), []))
         beside.replace(path)

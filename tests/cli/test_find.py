@@ -114,3 +114,15 @@ def test_an_export_of_nothing_is_an_empty_file(desk: Desk) -> None:
     out = desk.data / "out.parquet"
     assert main(["log", "export", "--format", "parquet", "--data", str(desk.data), "-o", str(out)]) == 0
     assert pq.read_table(out).num_rows == 0
+
+
+def test_parquet_that_cannot_be_written_is_refused_with_its_place(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.call([30, 1.0])
+    nowhere = desk.data / "none" / "rows.parquet"
+    export = ["log", "export", "--format", "parquet", "--data", str(desk.data)]
+    assert main([*export, "-o", str(nowhere)]) == 2
+    assert capsys.readouterr().err.endswith(f"cannot write {nowhere}: No such file or directory\n")
+    assert main(export) == 2
+    assert "written to a file, not to stdout" in capsys.readouterr().err
