@@ -33,7 +33,7 @@ class _Parser:
             raise ExpressionError("say a condition, like: age >= 18", self._text, 0)
         node = self._or()
         if self._token.kind != "end":
-            self._fail("here comes `and`, `or` or the end; one `=` is written `==`")
+            self._fail(f"`and`, `or` or the end is expected here, not `{self._token.text}`")
         return node
 
     # -- conditions
@@ -156,7 +156,9 @@ class _Parser:
             if not self._sign(")"):
                 self._fail("the bracket is not closed; add `)`")
             return node
-        self._fail("here comes a name or a value")
+        if not token.text:
+            self._fail("the expression ends where a name or a value is expected")
+        self._fail(f"a name or a value is expected here, not `{token.text}`")
 
     def _call(self, name: Token) -> Node:
         self._take()
