@@ -52,6 +52,9 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     parser.add_argument("url", metavar="URL", help="the model server, or the whole URL of its inference route")
     parser.add_argument("--policy", required=True, metavar="FILE", help="a policy file; FILE#NAME where it has several")
+    parser.add_argument(
+        "--model", default="", metavar="NAME", help="of openai: the model that requests name (default: the policy's)"
+    )
     parser.add_argument("--row", metavar="ROW", help="a good row: JSON, or a file with it; its values are preferred")
     parser.add_argument("--header", action="append", default=[], metavar="NAME:VALUE", help="sent with every request")
     parser.add_argument(
@@ -87,8 +90,9 @@ def run(args: argparse.Namespace) -> int:
     fresh = httpx.Limits(max_keepalive_connections=0)
     with httpx.Client(timeout=args.timeout, trust_env=False, follow_redirects=False, limits=fresh) as client:
         datatypes = stated_datatypes(client, url) if policy.model.protocol == "oip" else {}
+        beside = _openai_beside(client, url, headers, policy, example, args.model)
         ask = _asker(client, url, headers, guard, datatypes)
-        probed = probe(policy.contract, guard, ask, plan, example)
+        probed = probe(policy.contract, guard, ask, plan, example, beside)
     text = json.dumps(as_json(probed, url), indent=2) if args.format == "json" else "\n".join(as_text(probed, url))
     put(text + "\n", args.output)
     if probed.count(Severity.ERROR):
@@ -105,8 +109,8 @@ def inference_url(url: str, policy: Policy) -> str:
         return url
     model = policy.model
     path = model.path or ""
-    if not path and model.name and model.wire is not None:
-        path = model.wire.inference_path(quote(model.name, safe=""))
+    if not path and model.wire is not None and (model.name or model.protocol == "openai"):  # there it is in the body
+        path = model.wire.inference_path(quote(model.name or "", safe=""))
     if not path:
         raise RuntimeSetupError(
             f"{url}: the policy says neither `model.name` nor `model.path`; give the whole URL of the inference route"
@@ -122,6 +126,33 @@ def stated_datatypes(client: httpx.Client, url: str) -> dict[str, str]:
         return {str(tensor["name"]): str(tensor["datatype"]) for tensor in inputs}
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return {}
+
+
+def _openai_beside(
+    client: httpx.Client, url: str, headers: dict[bytes, bytes], policy: Policy, example: Row, named: str
+) -> dict[str, Any]:
+    """What an OpenAI body has beside the features: the model's name, and the example's own messages."""
+    if policy.model.protocol != "openai":
+        return {}
+    beside = {name: value for name, value in example.items() if name not in policy.contract.features}
+    if "model" in policy.contract.features:
+        return beside
+    model = named or beside.get("model") or policy.model.name or _only_model(client, url, headers)
+    return beside | {"model": model} if model else beside
+
+
+def _only_model(client: httpx.Client, url: str, headers: dict[bytes, bytes]) -> str:
+    """The model that requests must name, where an OpenAI-compatible server lists one; "" where it lists none."""
+    base, found, _ = url.partition("/v1/")
+    try:
+        answer = client.get(f"{base}/v1/models", headers=headers) if found else None
+        listed = answer.json()["data"] if answer is not None and answer.status_code == 200 else []
+        names = [str(each["id"]) for each in listed]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return ""
+    if len(names) > 1:
+        raise RuntimeSetupError(f"{url}: the server has {', '.join(names[:20])}; choose one with --model NAME")
+    return names[0] if names else ""
 
 
 def _asker(

@@ -59,12 +59,15 @@ class _SpentError(Exception):
     """No more requests."""
 
 
-def probe(section: ContractSection, guard: Guard, ask: Ask, plan: Plan, example: Row) -> Probed:
-    """Ask and judge. ProbeError when no good row can be made, or the usual row gets no answer at all."""
+def probe(
+    section: ContractSection, guard: Guard, ask: Ask, plan: Plan, example: Row, beside: Row | None = None
+) -> Probed:
+    """Ask and judge; `beside` goes with every row and is never varied. ProbeError when no good row can be made, or the
+    usual row gets no answer at all."""
     samples = samples_of(section, example, plan.now_seconds)
     if not samples:
         raise ProbeError("the contract declares no feature: there is nothing to vary")
-    run = _Run(samples, guard, ask, plan, _beside(guard, samples, example))
+    run = _Run(samples, guard, ask, plan, {**(beside or {}), **_beside(guard, samples, example)})
     stopped = False
     run.begin(example)
     try:
@@ -100,7 +103,7 @@ class _Run:
     guard: Guard
     ask: Ask
     plan: Plan
-    beside: Row = field(default_factory=dict)  # columns that the contract does not name: sent, never varied
+    beside: Row = field(default_factory=dict)  # what the contract does not name: sent, never varied
     usual: Row = field(default_factory=dict)
     expected: Read = field(default_factory=Read)
     found: dict[tuple[Kind, tuple[str, ...], str], Finding] = field(default_factory=dict)

@@ -6,13 +6,14 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sidecar.cli import main
 from sidecar.demo.model_server import find_mlserver, start_mlserver
 from sidecar.demo.ports import pick
-from tests.kit.pages import Asked, Page, answering, shown
+from tests.kit.pages import NOT_FOUND, Asked, Page, answering, shown
 
 POLICY = """
 policy: credit
@@ -119,40 +120,35 @@ def test_the_route_comes_from_the_protocol_the_path_or_the_url(policy: Path) -> 
     assert inference_url("http://m:1/", plain) == "http://m:1/predict"
 
 
-class Assistant(BaseHTTPRequestHandler):
-    """Answers chat completions for models it lists, and refuses requests that name no model, as vLLM does."""
+class Assistant:
+    """Answers chat completions for models it lists, and refuses requests that name none of them, as vLLM does."""
 
-    models: ClassVar[list[str]] = []
-    asked: ClassVar[list[dict[str, Any]]] = []
+    def __init__(self) -> None:
+        self.models = ["org/small"]
+        self.asked: list[dict[str, Any]] = []
+        self.url = ""
 
-    def do_GET(self) -> None:
-        listed = {"data": [{"id": name, "object": "model"} for name in self.models]}
-        self._answer(200, listed) if self.path == "/v1/models" else self._answer(404, {})
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+    def answer(self, asked: Asked) -> Page:
+        if asked.method == "GET":
+            return shown({"data": [{"id": name} for name in self.models]}) if asked.path == "/v1/models" else NOT_FOUND
+        body = json.loads(asked.body)
         self.asked.append(body)
-        if self.path != "/v1/chat/completions" or body.get("model") not in self.models:
-            self._answer(400, {"error": {"message": "which model?"}})
-            return
+        if asked.path != "/v1/chat/completions" or body.get("model") not in self.models:
+            return shown({"error": {"message": "which model?"}}, 400)
         choice = {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
-        self._answer(200, {"model": body["model"], "choices": [choice]})
+        return shown({"model": body["model"], "choices": [choice]})
 
-    def _answer(self, status: int, document: dict[str, Any]) -> None:
-        data = json.dumps(document).encode()
-        self.send_response(status)
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
+    @property
+    def named(self) -> set[str]:
+        """The models that requests named."""
+        return {body.get("model", "") for body in self.asked}
 
 
 @pytest.fixture
-def assistant() -> Iterator[str]:
-    Assistant.asked.clear()
-    Assistant.models[:] = ["org/small"]
-    yield from served(Assistant)
+def assistant() -> Iterator[Assistant]:
+    made = Assistant()
+    with answering(made.answer) as made.url:
+        yield made
 
 
 class TestOpenAi:
@@ -167,28 +163,32 @@ class TestOpenAi:
         )
         return file
 
-    def test_the_only_model_of_the_server(self, assistant: str, chat: Path) -> None:
-        assert main(["probe", assistant, "--policy", str(chat)]) == 0
-        assert {body["model"] for body in Assistant.asked} == {"org/small"}
+    def test_the_only_model_of_the_server(self, assistant: Assistant, chat: Path) -> None:
+        assert main(["probe", assistant.url, "--policy", str(chat)]) == 0
+        assert assistant.named == {"org/small"}
 
-    def test_one_of_several_is_chosen(self, assistant: str, chat: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        Assistant.models.append("org/large")
-        assert main(["probe", assistant, "--policy", str(chat)]) == 2
+    def test_one_of_several_is_chosen(
+        self, assistant: Assistant, chat: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assistant.models.append("org/large")
+        assert main(["probe", assistant.url, "--policy", str(chat)]) == 2
         assert "the server has org/small, org/large; choose one with --model NAME" in capsys.readouterr().err
-        assert main(["probe", assistant, "--policy", str(chat), "--model", "org/large"]) == 0
-        assert {body["model"] for body in Assistant.asked} == {"org/large"}
+        assert main(["probe", assistant.url, "--policy", str(chat), "--model", "org/large"]) == 0
+        assert assistant.named == {"org/large"}
 
-    def test_the_policys_and_a_rows_own_words(self, assistant: str, chat: Path) -> None:
+    def test_the_policys_model_and_the_examples_own_words(self, assistant: Assistant, chat: Path) -> None:
         chat.write_text(chat.read_text().replace("{protocol: openai}", "{protocol: openai, name: org/small}"))
-        Assistant.models.append("org/large")
+        assistant.models.append("org/large")
         words = ["--row", '{"messages": [{"role": "user", "content": "Who are you?"}], "max_tokens": 8}']
-        assert main(["probe", assistant, "--policy", str(chat), *words]) == 0
-        assert {body["model"] for body in Assistant.asked} == {"org/small"}
-        assert {body["messages"][0]["content"] for body in Assistant.asked} == {"Who are you?"}
+        assert main(["probe", assistant.url, "--policy", str(chat), *words]) == 0
+        assert assistant.named == {"org/small"}
+        assert {body["messages"][0]["content"] for body in assistant.asked} == {"Who are you?"}
 
-    def test_a_finding_can_be_sent_again(self, assistant: str, chat: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_finding_can_be_sent_again(
+        self, assistant: Assistant, chat: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         words = ["--policy", str(chat), "--model", "none", "--format", "json"]
-        assert main(["probe", assistant, *words]) == 1
+        assert main(["probe", assistant.url, *words]) == 1
         (finding, *_) = json.loads(capsys.readouterr().out)["findings"]
         assert (finding["kind"], json.loads(finding["body"])["model"]) == ("refused", "none")
 
@@ -211,7 +211,7 @@ def test_a_real_mlserver_keeps_the_promises_of_the_iris_policy(
     open_, closed = tmp_path / "open.yaml", tmp_path / "closed.yaml"
     open_.write_text(written)
     closed.write_text(written.replace("contract:\n", "contract:\n  unknown_features: reject\n", 1))
-    how = ["--format", "json", "--pairs", "30", "--timeout", "2"]
+    how = ["--format", "json", "--pairs", "30", "--timeout", "10"]
     try:
         assert main(["probe", f"http://127.0.0.1:{port}", "--policy", str(closed), *how]) in (0, 3)
         assert json.loads(capsys.readouterr().out)["errors"] == 0
