@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -44,7 +45,7 @@ from .labelled import Labelled
 CHUNK_ROWS: Final = 500  # rows become Arrow columns in chunks: a tenth of the memory, milliseconds each
 COMMIT_ROWS: Final = 100_000
 COMMIT_BYTES: Final = 32 * 1024 * 1024
-COMMIT_LABELS: Final = 10_000
+SETTLE_LABELS: Final = 2_000  # at once: milliseconds each, where a key has many calls
 MOST_WAITING: Final = 10_000
 
 
@@ -73,6 +74,8 @@ class Archive:
         self._places = Places(context.data / "observers" / FOLDER, context.journal)
         self._labelled = Labelled(context.journal, self._places, self._guard, context.secret)
         self._labels: list[OutcomeRow] = []
+        self._asked = 0  # labels since they were last settled
+        self._told: Counter[str] = Counter()
         self._last: dict[str, msgspec.Struct | None] = {}  # stream → its last record
         self._forget()
 
@@ -107,7 +110,9 @@ class Archive:
             before = part.groups.nbytes
             await asyncio.to_thread(part.groups.encode)
             self._bytes += part.groups.nbytes - before
-        if self._rows >= COMMIT_ROWS or self._bytes >= COMMIT_BYTES or self._asked >= COMMIT_LABELS:
+        if self._asked >= SETTLE_LABELS:
+            await asyncio.to_thread(self._settle, self._cursor)
+        if self._rows >= COMMIT_ROWS or self._bytes >= COMMIT_BYTES:
             await self._commit(self._cursor)
 
     @property
@@ -141,7 +146,6 @@ class Archive:
         self._models: set[str] = set()
         self._rows = 0
         self._bytes = 0
-        self._asked = 0
         self._cursor = Cursor()
 
     def _take(self, read: Read) -> None:
@@ -163,12 +167,14 @@ class Archive:
             exchange = exchange_of(read)
             guard = self._guard(exchange.policy_digest) if exchange is not None else None
             found = rows_of(read, guard, key=secret)
-            if exchange is not None and guard is not None and guard.recording.sample < 1.0:
-                every, found = found, [row for row in found if self._keeping.keeps(row, guard)]
+            every = found
+            sampled = guard is not None and guard.recording.sample < 1.0
+            if guard is not None and sampled:
+                found = [row for row in every if self._keeping.keeps(row, guard)]
+            if exchange is not None and (sampled or not self._places.empty):
                 kept = {row.row for row in found}
-                self._labelled.note(
-                    read, exchange.started_unix_ns, every, (row for row in every if row.row not in kept)
-                )
+                dropped = (row for row in every if row.row not in kept)
+                self._labelled.note(read, exchange.started_unix_ns, every, dropped)
             return [("predictions", row) for row in found]
         if read.kind == Kind.FEEDBACK:
             outcome = outcome_of(read, key=secret)
@@ -244,7 +250,8 @@ class Archive:
         pending.clear()
 
     async def _commit(self, until: Cursor) -> None:
-        told = await asyncio.to_thread(self._settle, until) if self._labels else {}
+        if self._labels:
+            await asyncio.to_thread(self._settle, until)
         opened, waiting = self._streams.opened, tuple(self._labels)
         changed = self._rows or opened != self.store.opened or waiting != self.store.waiting
         if not changed and self._places.size < MOST_GROWING:
@@ -253,10 +260,11 @@ class Archive:
         self._forget()
         self._cursor = until
         await asyncio.to_thread(self._write, parts, pending, spans, until, opened, waiting)
-        for what, number in told.items():
+        for what, number in self._told.items():
             self._context.stats.counters[metrics.ARCHIVE_LABELS.at(what)] += number
+        self._told.clear()
 
-    def _settle(self, until: Cursor) -> dict[str, int]:
+    def _settle(self, until: Cursor) -> None:
         """In a thread: labels, and the rows that they bring back. Those that may be about what is not read yet wait."""
         journal = self._context.journal
         behind = [
@@ -268,13 +276,13 @@ class Archive:
         horizon = (moment(min(behind)) or "") if behind else "9999"
         settled = self._labelled.settle(self._labels, lambda label: (label.ts or "") < horizon)
         given_up = settled.waiting[: max(0, len(settled.waiting) - MOST_WAITING)]
-        settled.told["gone"] += len(given_up)
+        self._told += settled.told + Counter(gone=len(given_up))
         for outcome in (*given_up, *settled.outcomes):
             self._add("outcomes", outcome)
         for row in settled.rows:
             self._add("predictions", row)
         self._labels = settled.waiting[len(given_up) :]
-        return settled.told
+        self._asked = 0
 
     def _write(
         self,

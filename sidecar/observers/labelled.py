@@ -51,7 +51,7 @@ class Labelled:
         self._read: dict[Place, list[Prediction]] = {}
 
     def note(self, read: Read, at_unix_ns: int, rows: Sequence[Prediction], dropped: Iterable[Prediction]) -> None:
-        """A call of a policy that samples, when it began: all its rows, and those that are not kept."""
+        """A call, when it began, all its rows, and those that are not kept."""
         if not rows:
             return
         first = rows[0]

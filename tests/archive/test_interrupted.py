@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from sidecar.archive.source import Source
 from sidecar.exchange import STARTED, Close, Kind, Open, encode
+from sidecar.journal import Reader
+from sidecar.journal.segment import list_segments
 from sidecar.predictions import Prediction
 from sidecar.runtime.book import PolicyBook
 from tests.predictions.calls import START, exchange
@@ -113,3 +116,41 @@ def test_another_stream_that_starts_cuts_nothing_here(tmp_path: Path) -> None:
     end(desk, "a")
     desk.archive()
     assert told(desk) == kept(desk) == [ENDED]
+
+
+def test_an_end_that_is_written_and_not_yet_read_is_waited_for(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    begin(desk, "a")
+    begin(desk, "b")
+
+    async def story() -> None:
+        observer = desk.archiver()
+        reader = Reader(desk.journal, await observer.open())
+        await observer.take(list(reader.read()))
+        await observer.commit(reader.cursor)
+        assert (observer.waits, kept(desk)) == (True, []), "they may still end"
+        end(desk, "a")
+        die(desk)
+        await observer.commit(reader.cursor)
+        assert (observer.waits, kept(desk)) == (True, []), "one did: it is only not read yet"
+        await observer.take(list(reader.read()))
+        await observer.commit(reader.cursor)
+        assert (observer.waits, kept(desk)) == (False, [ENDED, CUT])
+        await observer.close()
+
+    asyncio.run(story())
+    assert told(desk) == [ENDED, CUT]
+
+
+def test_a_half_frame_at_the_end_of_a_dead_stream_holds_nothing_up(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    begin(desk, "b")
+    die(desk)
+    last = list_segments(desk.journal, "hot-0")[-1].path
+    with last.open("ab") as file:
+        file.write(last.read_bytes()[-40:-7])
+    desk.archive()
+    assert kept(desk) == told(desk) == [CUT]
+    again(desk)
+    desk.archive()
+    assert kept(desk) == told(desk) == [CUT]

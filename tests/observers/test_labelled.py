@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,9 @@ from sidecar.telemetry import metrics
 from tests.archive.desk import Desk, archived, counted, lying_about, named
 from tests.archive.test_source import source_of
 from tests.kit.guards import CREDIT, policy, rows, scores
-from tests.predictions.calls import START, judged_call
+from tests.predictions.calls import START, judged_call, prediction_id
+
+ROOT = Path(__file__).parents[2]
 
 ONE_IN_FOUR = policy(CREDIT) + "capture: {sample: 25%}\n"
 NONE = policy(CREDIT) + "capture: {sample: 0.0001%}\n"
@@ -259,6 +264,66 @@ def test_a_crash_after_any_step_brings_back_all_or_nothing(tmp_path: Path) -> No
             break
         step += 1
     assert step >= 6
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_it_brings_back_every_labelled_row_once(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, NONE)
+    wanted = set()
+    for number in range(240):
+        name = desk.call([30, 1.0], [31, 2.0])
+        if number % 2:
+            desk.label(prediction_id=name, row=0, label=number)
+            desk.label(prediction_id=name, label=number)
+            wanted |= {(name, 0), (name, 1)}
+        elif number % 4:
+            desk.label(request_id=f"r-{number - 20}", label=number)
+            wanted |= {(prediction_id(number - 20), row) for row in (0, 1) if number > 20}
+    dice = random.Random(5)
+    kills = 0
+    for _ in range(12):
+        child = subprocess.Popen(
+            [sys.executable, "-m", "tests.archive.child_archiver", str(desk.data)], stdout=subprocess.PIPE, cwd=ROOT
+        )
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"alive\n"
+        try:
+            child.wait(dice.uniform(0.005, 0.4))
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+            kills += 1
+        child.stdout.close()
+        found = counted(desk.root)
+        assert set(found.values()) <= {1}
+        assert set(found) <= wanted
+    assert kills >= 3
+    desk.archive()
+    assert set(counted(desk.root)) == wanted
+    assert_sound(desk)
+
+
+def test_thousands_of_labels_are_settled_in_parts_as_if_at_once(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, NONE)
+    names = [desk.call() for _ in range(50)]
+    for number in range(4500):
+        desk.label(prediction_id=names[number % 40], label=number)
+    observer = desk.archive()
+    assert set(counted(desk.root)) == {(name, 0) for name in names[:40]}
+    assert told(observer) == {"brought_back": 40, "kept": 4460}
+    assert_sound(desk)
+
+
+def test_places_that_a_failing_machine_damaged_lead_nowhere(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, NONE)
+    name = desk.call()
+    desk.archive()
+    (path,) = (desk.data / "observers" / FOLDER).iterdir()
+    path.write_bytes(path.read_bytes()[:30])
+    desk.label(prediction_id=name, label=1)
+    observer = desk.archive()
+    assert told(observer) == {"gone": 1}
+    assert (archived(desk.root), len(labels(desk))) == ([], 1)
 
 
 async def cut_short(desk: Desk, steps: int) -> bool:
