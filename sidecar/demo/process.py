@@ -41,10 +41,10 @@ class Server:
         """None while it runs."""
         return self._process.poll()
 
-    def wait_ready(self, url: str, tick: Callable[[], None], *, timeout_seconds: float = 60) -> None:
+    def wait_ready(self, url: str, tick: Callable[[], None], *, timeout_seconds: float = 180) -> None:
         """Return once `url` answers 200; RuntimeSetupError with the end of the log when that does not come."""
         deadline = self.started + timeout_seconds
-        with httpx.Client(trust_env=False, timeout=1) as client:
+        with httpx.Client(trust_env=False, timeout=5) as client:
             while time.monotonic() < deadline:
                 if self.returncode is not None:
                     raise RuntimeSetupError(f"{self.name} ended with exit code {self.returncode}.\n{self.tail()}")
@@ -56,7 +56,7 @@ class Server:
                 tick()
         raise RuntimeSetupError(f"{self.name} was not ready within {timeout_seconds:.0f} s.\n{self.tail()}")
 
-    def wait_done(self, tick: Callable[[], None], *, timeout_seconds: float = 120) -> None:
+    def wait_done(self, tick: Callable[[], None], *, timeout_seconds: float = 300) -> None:
         """Return once it ended with 0; RuntimeSetupError otherwise."""
         deadline = self.started + timeout_seconds
         while self.returncode is None and time.monotonic() < deadline:

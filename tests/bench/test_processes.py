@@ -33,7 +33,7 @@ def test_a_tree_is_pinned_watched_and_ended(tmp_path: Path) -> None:
         assert [os.sched_getaffinity(pid) for pid in members] == [{cores()[1]}] * 2
         assert rss_bytes(process.pid) > 1_000_000
         assert cpu_seconds(process.pid) >= 0
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while any(rss_bytes(pid) for pid in members):
         assert time.monotonic() < deadline, "a descendant outlived its group"
 

@@ -24,7 +24,7 @@ from sidecar.demo.records import exchange, line, missing
 from sidecar.demo.story import STORY, Received
 
 REQUESTS = sum(len(chapter.steps) for chapter in STORY)
-DEADLINE_SECONDS = 90
+DEADLINE_SECONDS = 240
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:

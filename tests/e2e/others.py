@@ -38,7 +38,7 @@ def serving(name: str, command: Sequence[object], log: Path, port: int, path: st
     server = Server(name, [str(word) for word in command], log)
     try:
         url = f"http://127.0.0.1:{port}"
-        server.wait_ready(url + path, tick)
+        server.wait_ready(url + path, tick, timeout_seconds=300)
         yield url
     finally:
         server.stop()
@@ -58,7 +58,7 @@ def mlserver(folder: Path) -> Iterator[str]:
         folder / "training.log",
     )
     try:
-        training.wait_done(tick)
+        training.wait_done(tick, timeout_seconds=300)
     finally:
         training.stop()
     command = [binaries / "mlserver", "start", models]

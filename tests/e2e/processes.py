@@ -157,4 +157,4 @@ def kill(pid: int) -> None:
 
 def sidecar_command(*arguments: str) -> subprocess.CompletedProcess[str]:
     """`sidecar …`, to its end."""
-    return subprocess.run([*REAL[:3], *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    return subprocess.run([*REAL[:3], *arguments], capture_output=True, text=True, cwd=ROOT, timeout=300)

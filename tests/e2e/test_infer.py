@@ -39,7 +39,7 @@ def mlserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for _ in range(6):
         ports.append(pick(0, set(ports)))
     train = [str(binaries / "python"), str(ROOT / "sidecar" / "demo" / "train.py"), str(folder), *map(str, ports)]
-    subprocess.run(train, check=True, timeout=60, capture_output=True)
+    subprocess.run(train, check=True, timeout=300, capture_output=True)
     settings = folder / "models" / "iris" / "model-settings.json"
     settings.write_text(json.dumps(json.loads(settings.read_text()) | TENSORS))
     server = Server("MLServer", [str(binaries / "mlserver"), "start", str(folder / "models")], folder / "log")
@@ -60,7 +60,7 @@ def mlserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def sidecar(*words: str, code: int = 0) -> str:
     """The command as a user runs it; what it says on stderr."""
     done = subprocess.run(
-        [sys.executable, "-m", "sidecar", *words], capture_output=True, text=True, cwd=ROOT, timeout=60
+        [sys.executable, "-m", "sidecar", *words], capture_output=True, text=True, cwd=ROOT, timeout=300
     )
     assert done.returncode == code, done.stderr
     return done.stderr

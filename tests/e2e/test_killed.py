@@ -144,7 +144,7 @@ def test_killed_model_server(tmp_path: Path, model: Model) -> None:
 
 
 def until_served(load: Load, number: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     pace = threading.Event()
     while load.statuses[200] < number:
         assert time.monotonic() < deadline, load.statuses

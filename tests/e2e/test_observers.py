@@ -131,7 +131,7 @@ def test_killed_observers_p2_every_answer_arrives_and_nothing_is_counted_twice(c
     assert set(load.statuses) <= {200, 422}
     until_counted_once(counting, books)
     assert not books.audit(load.answered, load.attempted)
-    assert counting.metric("sidecar_cold_restarts_total") >= 3
+    eventually(lambda: counting.metric("sidecar_cold_restarts_total") >= 3)
     assert counting.stop() == 0
 
 
@@ -146,7 +146,7 @@ def test_stopped_observers_p2_lag_grows_then_shrinks(counting: Both) -> None:
             before = counting.lag_bytes()
             load.until(300)
             eventually(lambda: counting.lag_bytes() > before)
-            assert counting.readyz()[1]["cold"]["state"] == "stalled"
+            eventually(lambda: counting.readyz()[1]["cold"]["state"] == "stalled")
     finally:
         os.kill(victim, signal.SIGCONT)
     assert not load.wrong
@@ -221,9 +221,12 @@ def test_two_processes_on_one_folder(tmp_path: Path, model: Model) -> None:
             again = sidecar_command("observe", "--data", str(serving.data), "--admin", "off")
             assert again.returncode == 2
             assert "another" in again.stderr
-            status = sidecar_command("status", "--data", str(serving.data))
-            assert "observers    elsewhere" in status.stdout
-            assert "metrics: " in status.stdout
+
+            def told() -> bool:
+                status = sidecar_command("status", "--data", str(serving.data)).stdout
+                return "observers    elsewhere" in status and "metrics: " in status
+
+            eventually(told)
             kill(alone.pid)
             alone.wait()
             with Load(serving.port, "after") as load:
@@ -236,7 +239,7 @@ def test_two_processes_on_one_folder(tmp_path: Path, model: Model) -> None:
             assert alone.poll() is None, "they outlive a gateway that is not theirs"
         finally:
             alone.send_signal(signal.SIGTERM)
-            assert alone.wait(20) == 0
+            assert alone.wait(60) == 0
 
 
 def test_observers_that_come_first_wait_for_a_gateway(tmp_path: Path, model: Model) -> None:
@@ -252,7 +255,7 @@ def test_observers_that_come_first_wait_for_a_gateway(tmp_path: Path, model: Mod
             assert serving.stop() == 0
     finally:
         alone.send_signal(signal.SIGTERM)
-        assert alone.wait(20) == 0
+        assert alone.wait(60) == 0
 
 
 def blocked(path: Path) -> bool:
@@ -274,8 +277,8 @@ def test_the_admin_port_tells_what_happened(tmp_path: Path, model: Model) -> Non
         with Load(serving.port, "told") as load:
             load.until(200)
         eventually(lambda: any(each["violations"] for each in serving.api("/api/contract")["violations"]))
+        eventually(lambda: serving.api("/api/status")["reachable"])
         status = serving.api("/api/status")
-        assert status["reachable"]
         assert status["counters"]["requests"] >= 200
         assert {each["name"] for each in status["observers"]} >= {"metrics", "archive"}
         assert [each["name"] for each in serving.api("/api/policies")["policies"]] == ["bench"]

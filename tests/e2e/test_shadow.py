@@ -64,7 +64,7 @@ def body(number: int = 0, note: str = "") -> bytes:
     return json.dumps({"inputs": [tensor], **({"parameters": {"note": note}} if note else {})}).encode()
 
 
-def candidate(name: str, port: int, more: str = "limits: {timeout: 300ms}") -> str:
+def candidate(name: str, port: int, more: str = "limits: {timeout: 60s}") -> str:
     compare = "compare: {score: {tolerance: 0.02}}"
     return f"{{candidate: {name}, upstream: 'http://127.0.0.1:{port}', {compare}, {more}}}"
 
@@ -153,7 +153,7 @@ async def _gigabyte(asked: Asked) -> None:
 
 async def _slow(asked: Asked) -> None:
     await asked.body()
-    await asyncio.sleep(2)
+    await asyncio.sleep(30)
     await asked.send(answer(PRIMARY))
 
 
@@ -190,7 +190,11 @@ async def test_c46_no_influence_on_a_single_byte(tmp_path: Path) -> None:
         async with guarded(tmp_path / "off", primary) as sidecar:
             without, _ = await ask_many(sidecar, many)
         async with together([serving(default=script) for script in WORST.values()]) as servers:
-            named = [candidate(name, server.port) for name, server in zip(WORST, servers, strict=True)]
+            patience = {"says-500": "limits: {timeout: 60s}"}  # its answers are there, on a busy machine, too
+            named = [
+                candidate(name, server.port, patience.get(name, "limits: {timeout: 300ms}"))
+                for name, server in zip(WORST, servers, strict=True)
+            ]
             async with guarded(tmp_path / "on", primary, *named) as sidecar:
                 with_them, _ = await ask_many(sidecar, many)
                 await all_recorded(sidecar, len(many), len(WORST))
@@ -200,7 +204,7 @@ async def test_c46_no_influence_on_a_single_byte(tmp_path: Path) -> None:
     assert with_them == without
     assert all(sum(found.values()) == len(many) for found in outcomes.values())
     assert not any(found["compared"] for found in outcomes.values())
-    assert outcomes["says-500"]["shadow_error"] > 0  # the rest came late: all of them are served by this process
+    assert outcomes["says-500"]["shadow_error"] > 0
     assert set(outcomes["hung"]) <= {"shadow_timeout", "dropped_queue"}
 
 
@@ -215,10 +219,10 @@ async def test_c43_latency_of_callers_is_not_the_candidates(tmp_path: Path, what
         async with serving(default=replies(answer(PRIMARY))) as primary:
             async with guarded(tmp_path / "off", primary) as sidecar:
                 _, without = await ask_many(sidecar, range(300))
-            async with guarded(tmp_path / "on", primary, candidate("v15", port, "limits: {timeout: 2s}")) as sidecar:
+            async with guarded(tmp_path / "on", primary, candidate("v15", port, "limits: {timeout: 30s}")) as sidecar:
                 _, with_it = await ask_many(sidecar, range(300))
         assert statistics.median(with_it) <= 5 * statistics.median(without) + 0.01
-        assert max(with_it) < 2.0  # a caller who waited for the candidate would have waited that long
+        assert max(with_it) < 30.0  # a caller who waited for the candidate would have waited that long
 
 
 async def test_c48_pairing_through_processes_killed_again_and_again(tmp_path: Path) -> None:
@@ -233,7 +237,7 @@ async def test_c48_pairing_through_processes_killed_again_and_again(tmp_path: Pa
         await asked.send(answer(PRIMARY))
 
     async with serving(default=replies(answer(PRIMARY))) as primary, serving(default=remembers) as model:
-        named = candidate("v15", model.port, "sample: 50%, limits: {in_flight: 4, timeout: 5s}")
+        named = candidate("v15", model.port, "sample: 50%, limits: {in_flight: 4, timeout: 60s}")
         async with guarded(tmp_path, primary, named) as sidecar:
             total = 0
             for number in range(5):

@@ -138,7 +138,7 @@ def test_d54_slow_sink_costs_no_caller_and_the_lag_grows_then_shrinks(tmp_path: 
         there.slow_seconds = 0.3
         with traced(tmp_path / "sidecar", model, port) as serving:
             serving.until_ready()
-            with Load(serving.port, "slow", ask=rows_alone, judge=whole) as load:
+            with Load(serving.port, "slow", connections=2, ask=rows_alone, judge=whole) as load:
                 load.until(300)
                 there.script = [Say(hang=True)]  # it has the batch, and stops before it says so
                 load.until(900)
@@ -212,7 +212,7 @@ def test_d56_spool_limit_what_went_unread_is_counted_to_the_record(tmp_path: Pat
         finally:
             cold.send_signal(signal.SIGCONT)
             cold.send_signal(signal.SIGTERM)
-            assert cold.wait(20) == 0
+            assert cold.wait(60) == 0
 
 
 def last_prediction(sidecar: Sidecar) -> str:

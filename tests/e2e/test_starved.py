@@ -115,8 +115,8 @@ def test_starved_observers_p2_no_caller_waits_and_every_row_is_archived_once(tmp
         serving.until_ready()
         cold = cold_of(serving)
         eventually(lambda: serving.metric('sidecar_observer_running{observer="archive"}') == 1)
-        with starved(cold), Load(serving.port, "starved", ask=rows_alone, judge=whole) as load:
-            load.until(2000)
+        with starved(cold), Load(serving.port, "starved", connections=2, ask=rows_alone, judge=whole) as load:
+            load.until(2000, seconds=200)
             eventually(lambda: lag_bytes(serving, "archive") > 0)
             assert serving.readyz()[0] == 200
         eventually(lambda: lag_bytes(serving, "archive") == 0)
@@ -148,6 +148,7 @@ def multiply(journal: Path, wanted: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_c45_memory_a_hundred_thousand_records_fit_a_small_container(tmp_path: Path, model: Model) -> None:
     """Read in one go from a journal that was filled without observers, where nothing paces them."""
     config = "archive: {to: archive}\n"
@@ -170,10 +171,10 @@ def test_c45_memory_a_hundred_thousand_records_fit_a_small_container(tmp_path: P
                 }  # fmt: skip
                 return done.get("archive", 0) >= RECORDS
 
-            eventually(read, seconds=90)
+            eventually(read, seconds=300)
             peak_mib = peak_rss_bytes(cold.pid) / MIB
             cold.send_signal(signal.SIGTERM)
-            assert cold.wait(30) == 0  # the last rows are written within the limit, too
+            assert cold.wait(120) == 0  # the last rows are written within the limit, too
     finally:
         cold.kill()
         cold.wait()

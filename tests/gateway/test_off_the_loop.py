@@ -46,7 +46,7 @@ class WaitingCodec(BrokenCodec):
 
     def _wait(self) -> None:
         self.entered.set()
-        assert self.go_on.wait(10)
+        assert self.go_on.wait(60)
 
 
 def slow(tmp_path: Path, side: str) -> tuple[Guard, WaitingCodec]:
@@ -56,7 +56,7 @@ def slow(tmp_path: Path, side: str) -> tuple[Guard, WaitingCodec]:
 
 
 async def entered(codec: WaitingCodec) -> None:
-    assert await asyncio.to_thread(codec.entered.wait, 10)
+    assert await asyncio.to_thread(codec.entered.wait, 60)
 
 
 async def others_are_served(world: Running, seconds: float) -> None:
@@ -87,7 +87,7 @@ async def test_a_caller_who_leaves_meanwhile_is_recorded_once(tmp_path: Path, si
             await client.send(request(INFER, CLEAN))
             await entered(codec)
             client.leave()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while world.gateway.calls:
                     await others_are_served(world, 0.01)
         codec.go_on.set()

@@ -35,7 +35,7 @@ def main() -> None:
         done = Event()
         answers: list[bool] = []
         writer.sync_now(lambda kept, answers=answers, done=done: (answers.append(kept), done.set()))  # type: ignore[misc]
-        assert done.wait(20)
+        assert done.wait(60)
         failures = stats.counters[metrics.JOURNAL_FSYNC_FAILURES.slot]
         os.write(1, b"%d %d %d\n" % (number, answers[0], failures))
     writer.close()

@@ -203,7 +203,7 @@ def test_feedback_is_synced_in_either_mode(tmp_path: Path) -> None:
     append_many(writer, [0])
     done = Event()
     writer.sync_now(lambda kept: done.set() if kept else None)
-    assert done.wait(10)
+    assert done.wait(60)
     writer.close()
 
 

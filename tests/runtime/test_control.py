@@ -68,11 +68,11 @@ def hear(*pieces: bytes) -> tuple[list[ToWorker], bool]:
                 await loop.sock_sendall(ours, encode(Stop()) + b"\n")
             except ConnectionError:
                 pass
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not lost.is_set() and Stop() not in heard:  # noqa: ASYNC110
                     await asyncio.sleep(0)
             on_the_line = not lost.is_set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await lost.wait()
         return heard, on_the_line
 

@@ -49,7 +49,7 @@ class Held:
 
 
 async def eventually(look: Any) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not look():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
