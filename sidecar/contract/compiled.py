@@ -103,15 +103,24 @@ class Compiled:
         return judgement
 
     def by_row(
-        self, rows: Rows, *, now_seconds: float, answer: bool = False, unseen: frozenset[str] = frozenset()
+        self,
+        rows: Rows,
+        *,
+        now_seconds: float,
+        answer: bool = False,
+        unseen: frozenset[str] = frozenset(),
+        everything: bool = False,
     ) -> list[RowVerdict]:
-        """What enforcing does with each row of a request, or of an `answer`, whatever the mode is.
+        """What enforcing does with each row of a request, or of an `answer`, whatever the mode is; with `everything`,
+        what enforcing the rules that only observe would do, too.
 
         Of `unseen` features nothing is known any more: they are not judged, and rules about them are undecided.
         """
         if answer:
-            return by_row(judge.examine(self.answers, rows, now_seconds), rows.count, self.bad_rows)
-        return by_row(self._examined(rows, now_seconds, unseen), rows.count, self.bad_rows)
+            judgement = judge.examine(self.answers, rows, now_seconds)
+        else:
+            judgement = self._examined(rows, now_seconds, unseen)
+        return by_row(judgement, rows.count, self.bad_rows, everything=everything)
 
     def judge_reply(self, rows: Rows, *, sent_rows: int, caller: str, now_seconds: float) -> Verdict:
         """The verdict on an answer to `sent_rows` rows. Fallback rows carry their values as changes."""

@@ -35,9 +35,9 @@ class RowVerdict(NamedTuple):
 CLEAN: Final = RowVerdict(Outcome.OK)
 
 
-def by_row(judgement: Judgement, count: int, bad_rows: Action) -> list[RowVerdict]:
-    """One verdict a row. A rejected row of several falls back where `bad_rows` says so; what the batch then means for
-    the other rows is left out."""
+def by_row(judgement: Judgement, count: int, bad_rows: Action, *, everything: bool = False) -> list[RowVerdict]:
+    """One verdict a row; with `everything`, rules that only observe count, too. A rejected row of several
+    falls back where `bad_rows` says so; what the batch then means for the other rows is left out."""
     if not judgement.found:
         return [CLEAN] * count
     broken: dict[int, list[Broken]] = {}
@@ -48,10 +48,13 @@ def by_row(judgement: Judgement, count: int, bad_rows: Action) -> list[RowVerdic
     falls_back = bad_rows is Action.FALLBACK and count > 1
     verdicts = []
     for row in range(count):
-        outcome = _OUTCOMES.get(judgement.worst.get(row, 0), Outcome.OK)
-        if outcome is Outcome.OK and _OUTCOMES.get(judgement.observed.get(row, 0), Outcome.OK) is not Outcome.OK:
+        weight, observed = judgement.worst.get(row, 0), judgement.observed.get(row, 0)
+        if everything:
+            weight = max(weight, observed)
+        outcome = _OUTCOMES.get(weight, Outcome.OK)
+        if outcome is Outcome.OK and _OUTCOMES.get(observed, Outcome.OK) is not Outcome.OK:
             outcome = Outcome.OBSERVED
-        if outcome is Outcome.REJECTED and falls_back and judgement.worst[row] == weight_of(Action.REJECT):
+        if outcome is Outcome.REJECTED and falls_back and weight == weight_of(Action.REJECT):
             outcome = Outcome.FALLBACK
         verdicts.append(RowVerdict(outcome, tuple(broken.get(row, ()))))
     return verdicts

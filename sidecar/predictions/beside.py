@@ -1,4 +1,5 @@
-"""A policy's candidate contract on a recorded call: both contracts on the same bytes, both as if they enforced.
+"""A policy's candidate contract on a recorded call: both contracts on the same bytes, both as if they enforced, rules
+that only observe included.
 
 In: a call, its payloads, its policy. Out: two verdicts a row. Never: anything that a caller could notice.
 """
@@ -79,7 +80,7 @@ def _judged(
         for name, source in contract.features.items()
         if (header := header_of(source)) is not None and header not in headers
     )
-    verdicts = contract.by_row(rows, now_seconds=now_seconds, unseen=unseen)
+    verdicts = contract.by_row(rows, now_seconds=now_seconds, unseen=unseen, everything=True)
     if not answer or not contract.answers:
         return verdicts
     sent = [row for row in range(rows.count) if row not in exchange.left_out_rows]
@@ -88,7 +89,8 @@ def _judged(
     except WireError:
         return verdicts
     if reply.count == len(sent):
-        for row, found in zip(sent, contract.by_row(reply, now_seconds=now_seconds, answer=True), strict=True):
+        answers = contract.by_row(reply, now_seconds=now_seconds, answer=True, everything=True)
+        for row, found in zip(sent, answers, strict=True):
             verdicts[row] = _both(verdicts[row], found)
     return verdicts
 

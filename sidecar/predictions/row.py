@@ -33,7 +33,7 @@ class RowViolation(msgspec.Struct, frozen=True):
 
 class CandidateVerdict(msgspec.Struct, frozen=True):
     """What the policy's candidate contract would do with this row, and what the active one would: both as if they
-    enforced. `violations` are the candidate's."""
+    enforced, rules that only observe included. `violations` are the candidate's."""
 
     verdict: str
     active: str

@@ -187,3 +187,8 @@ def test_a_rule_that_only_observes_is_told_and_never_applied() -> None:
     by_row = compiled(text).by_row(rows(a=[7, 3, 12]), now_seconds=NOW)
     assert [one.outcome.value for one in by_row] == ["observed", "ok", "repaired"]
     assert [item.enforced for item in by_row[2].broken] == [False, True]
+    everything = compiled(text).by_row(rows(a=[7, 3, 12]), now_seconds=NOW, everything=True)
+    assert [one.outcome.value for one in everything] == ["rejected", "ok", "rejected"], "as `would` says of a batch"
+    text += "\non_bad_rows: fallback\nprediction: {s: {type: float}}\nfallback: {values: {s: 0.5}}"
+    falls_back = compiled(text).by_row(rows(a=[7, 3, 12]), now_seconds=NOW, everything=True)
+    assert [one.outcome.value for one in falls_back] == ["fallback", "ok", "fallback"]

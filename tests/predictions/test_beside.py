@@ -155,6 +155,23 @@ def test_headers_that_no_record_keeps_are_not_judged_by_either(tmp_path: Path) -
     assert [row.candidate.outcome.value for row in found] == ["observed", "observed"]
 
 
+@pytest.mark.parametrize("mode", ["enforce", "observe"])
+def test_a_rule_that_only_observes_counts_as_the_records_own_would_does(tmp_path: Path, mode: str) -> None:
+    """Both contracts as if everything enforced: what `would` says of the call, `active` says of its row."""
+    rule = "rules: [{id: old, expect: age < 60, mode: observe}]"
+    (tmp_path / "next.yaml").write_text(
+        f"contract:\n  features: {{age: {{type: int}}}}\n  {rule.replace('60', '50')}\n"
+    )
+    text = f"mode: {mode}\nfeatures: {{age: {{type: int}}}}\n{rule}\ncandidate: next.yaml"
+    judge = guard(tmp_path, policy(text, model="protocol: tfserving, name: credit"))
+    for age, both in ((30, ("ok", "ok")), (55, ("ok", "rejected")), (65, ("rejected", "rejected"))):
+        record, payloads = judged_call(judge, body((age,)), scores(0.1), mode=mode)
+        would = judge.judge_request(payloads[0], "", lambda name: None, "", 0.0).verdict.would
+        (found,) = opinions(record, payloads, judge)
+        assert (found.active.outcome.value, found.candidate.outcome.value) == both
+        assert found.active.outcome is would
+
+
 def test_coded_bodies_are_unpacked(tmp_path: Path) -> None:
     judge = judged(tmp_path)
     record, (_, reply) = judged_call(
