@@ -173,7 +173,7 @@ def gather(
         first, last = min(first or ts, ts), max(last, ts)
         place = {name: _of_row(row, name) for name in of_row}
         judged[tuple(place.values())][row.policy.name] += row.weight
-        violations = row.violations
+        violations = row.violations or _unchecked(row)
         if candidate and row.candidate is not None:
             violations = row.candidate.violations
             gone, whole = _by_candidate(row, bad_rows_of(row.policy.digest))
@@ -239,7 +239,15 @@ def _of_violation(violation: RowViolation, answerable: Answerable, name: str) ->
 def _as_recorded(row: Prediction) -> tuple[bool, bool]:
     """(the row was refused, and its whole request was): a request that only lost rows was answered."""
     gone = row.verdict == REJECTED
-    return gone, gone and not 200 <= row.status < 300
+    models = bool(row.story.upstream_status) and row.status == row.story.upstream_status  # the model's own failure
+    return gone, gone and not models and not 200 <= row.status < 300
+
+
+def _unchecked(row: Prediction) -> list[RowViolation]:
+    """What stands for the checks of a body that nobody could look into: its reason, so that its callers are named."""
+    if row.story.violations_total or row.story.reason in ("", STREAM):
+        return []
+    return [RowViolation(f"unchecked.{row.story.reason}", "", REJECT, row.verdict == REJECTED)]
 
 
 def _if_enforced(row: Prediction, bad_rows: str) -> tuple[bool, bool]:

@@ -40,6 +40,7 @@ def row(call: int, *codes: str, caller: str = "mobile", verdict: str = "", would
             violations_total=more.pop("total", len(violations)),
             rows=more.pop("of", 1),
             reason=more.pop("reason", ""),
+            upstream_status=more.pop("upstream_status", 0),
         ),
         **more,
     )
@@ -238,7 +239,23 @@ def test_as_recorded_a_batch_that_lost_a_row_was_answered() -> None:
 
 def test_a_body_that_nobody_could_read_would_be_refused() -> None:
     report = gather([row(1, would="rejected", reason="malformed")], ("code",), owner_of=owner_of, as_enforced=True)
-    assert (report.refused, report.refused_rows, report.groups) == (1, 1, ())
+    assert (report.refused, report.refused_rows) == (1, 1)
+
+
+def test_who_sends_bodies_that_cannot_be_read_is_said_with_the_reason() -> None:
+    rows = [row(0), row(1, verdict="unchecked", would="rejected", reason="shape"), row(2, caller="batch")]
+    (group,) = gather(rows, ("caller", "feature"), owner_of=owner_of, as_enforced=True).groups
+    assert dict(group.by) == {"caller": "mobile", "feature": "unchecked.shape"}
+    assert (group.rows, group.refused, group.refused_rows) == (1, 1, 1)
+    (observed,) = gather(rows, ("caller", "code"), owner_of=owner_of).groups
+    assert (observed.rows, observed.refused) == (1, 0), "it was passed on while observing"
+
+
+def test_a_model_that_failed_on_what_was_left_refused_nobody() -> None:
+    rows = batch(1, "reject", "", status=500, upstream_status=500)
+    rows[0].verdict, rows[1].verdict = "rejected", "ok"
+    report = gather(rows, ("feature",), owner_of=owner_of)
+    assert (report.refused, report.groups[0].refused) == (0, 0)
 
 
 def test_an_answer_that_was_not_looked_at_refuses_nobody() -> None:
