@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -20,20 +19,20 @@ from .. import __version__
 from ..errors import JournalError, RuntimeSetupError
 from ..health.identity import Identities
 from ..health.readiness import ColdStanding, Facts, JournalStanding, Readiness, WorkersStanding, judge
-from ..health.routes import admin_routes, health_routes
-from ..health.server import HealthServer
-from ..runtime import listen, loading, lock, log
-from ..runtime.messages import ColdSettings, LoadResult, ModelStanding, Standing, WorkerSettings
+from ..runtime import loading, lock, log
+from ..runtime.messages import LoadResult, ModelStanding, Standing
 from ..runtime.running import Running, remove_running, write_running
-from ..runtime.secret import ensure_secret, read_secret
+from ..runtime.secret import ensure_secret
 from ..runtime.settings import ServeSettings
-from ..runtime.setup import Setup, reload_asked, write_setup, write_status
+from ..runtime.setup import reload_asked, write_setup, write_status
 from ..runtime.waiting import first_of, within
 from .banner import banner
 from .coldhalf import COLD_COMMAND, ColdHalf
 from .inforce import InForce
 from .ledger import Ledger
 from .pool import WORKER_COMMAND, WorkerPool
+from .ports import ADMIN, DATA, Ports
+from .told import cold_settings, replica_of, setup_of, worker_settings
 from .watch import Watch
 
 WATCH_SECONDS: Final = 0.5
@@ -58,7 +57,6 @@ class Supervisor:
         cold_command: Sequence[str] = COLD_COMMAND,
     ) -> None:
         self._settings = settings
-        self._environ = environ
         self._announce = announce
         self._worker_command = worker_command
         self._cold_command = cold_command
@@ -67,6 +65,8 @@ class Supervisor:
         self._journal = Path(settings.journal).absolute() if settings.journal else self._data / "journal"
         self._log = log.logger()
         self._started = time.monotonic()
+        self._ports = Ports(settings, self._data)
+        self._replica = replica_of(environ)
         self._in_force = InForce(settings, self._data, environ, loader_command, self._log)
         self._identities = Identities()
         self._watched = [*settings.policy, *([settings.config] if settings.config else [])]
@@ -78,8 +78,6 @@ class Supervisor:
         self._reload_asked = asyncio.Event()
         self._term = asyncio.Event()
         self._again = asyncio.Event()
-        self._listeners: dict[str, tuple[socket.socket, listen.ListenAddress]] = {}
-        self._servers: list[tuple[asyncio.Server, HealthServer]] = []
 
     # -- the whole life
 
@@ -91,12 +89,13 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGINT, self._on_interrupt)
         loop.add_signal_handler(signal.SIGHUP, self._reload_asked.set)
         async with contextlib.AsyncExitStack() as cleanup:
-            self._bind(cleanup)
+            cleanup.callback(self._ports.release)
+            self._ports.bind()
             lock.prepare_folder(self._data)
             held = lock.acquire(self._data)
             cleanup.callback(held.release)
             remove_running(self._data)  # of one that was killed
-            await self._open_health(cleanup)
+            await self._ports.open_health(self.readiness, self._reload_asked.set, cleanup)
             secret = ensure_secret(self._data, self._settings.secret_file)
             return await self._serve(held, secret, cleanup)
         raise AssertionError("unreachable")
@@ -110,9 +109,9 @@ class Supervisor:
         self._ledger.reloaded("loaded")
         self._identities.watch(loaded.policies or (), loaded.upstream)
         cleanup.push_async_callback(self._identities.close)
-        listener, address = self._listeners["listen"]
-        listen.listen(listener, address, flag="--listen")
-        workers = [self._worker_settings(index, loaded, secret) for index in range(self._settings.workers)]
+        listener = self._ports.open(DATA)
+        where = (self._data, self._journal, secret, self._replica)
+        workers = [worker_settings(self._settings, index, loaded, *where) for index in range(self._settings.workers)]
         pool = self._pool = WorkerPool(
             workers, listener, (held.fd,), command=self._worker_command, changed=self._tell_workers, log=self._log
         )
@@ -123,7 +122,7 @@ class Supervisor:
         self._publish_setup(loaded)
         self._start_cold(cleanup)
         self._write_running(cleanup)
-        self._announce(banner(self._settings, self._addresses(), self._journal, loaded))
+        self._announce(banner(self._settings, self._ports.addresses(), self._journal, loaded))
         tasks = [
             self._spawn(self._watch_forever(pool)),
             self._spawn(self._identities.ask_forever(self._tell_workers)),
@@ -146,7 +145,7 @@ class Supervisor:
         self._log.info("drain.started", pre_stop_seconds=self._pre_stop_seconds, in_flight=pool.in_flight)
         if not await within(self._again.wait(), self._pre_stop_seconds):
             pool.stop_accepting()
-            listen.release(*self._listeners.pop("listen"))
+            self._ports.close(DATA)
             await first_of(pool.gone(), self._again.wait(), timeout_seconds=self._settings.drain_timeout)
         unfinished = pool.in_flight
         await pool.stop()
@@ -157,43 +156,6 @@ class Supervisor:
 
     # -- starting
 
-    def _bind(self, cleanup: contextlib.AsyncExitStack) -> None:
-        cleanup.callback(self._release)
-        for flag in ("listen", "health", "admin"):
-            address: listen.ListenAddress | None = getattr(self._settings, flag)
-            if address is None:
-                continue
-            try:
-                listener = listen.bind(address, flag=f"--{flag}")
-            except RuntimeSetupError as error:
-                holder = lock.read_holder(self._data) if lock.is_held(self._data) else None
-                who = f" (process {holder.pid} serves from {self._data})" if holder is not None else ""
-                raise RuntimeSetupError(f"{error}{who}") from None
-            self._listeners[flag] = (listener, listen.actual(listener, address))
-
-    def _release(self) -> None:
-        for listener, address in self._listeners.values():
-            listen.release(listener, address)
-
-    async def _open_health(self, cleanup: contextlib.AsyncExitStack) -> None:
-        loop = asyncio.get_running_loop()
-        for flag in ("health", "admin"):
-            if flag not in self._listeners:
-                continue
-            listener, address = self._listeners[flag]
-            listen.listen(listener, address, flag=f"--{flag}")
-            if flag == "admin" and self._settings.observers == "on":
-                continue  # the observers' process answers there
-            if flag == "health":
-                health = HealthServer(health_routes(self._data, self.readiness))
-            else:
-                file = self._settings.admin_token_file
-                token = read_secret(Path(file)).decode() if file else ""
-                health = HealthServer(*admin_routes(self._data, self.readiness, self._reload_asked.set, token))
-            server = await loop.create_server(health.protocol, sock=listener)
-            cleanup.callback(health.close)
-            cleanup.callback(server.close)
-
     async def _load_first(self) -> LoadResult:
         loaded = await self._in_force.load()
         for finding in loaded.findings:
@@ -203,26 +165,8 @@ class Supervisor:
             raise RuntimeSetupError(f"not started: {count} error{'s' * (count != 1)}, listed above")
         return loaded
 
-    def _worker_settings(self, index: int, loaded: LoadResult, secret: Path) -> WorkerSettings:
-        settings = self._settings
-        return WorkerSettings(
-            worker=index,
-            data=str(self._data),
-            journal=str(self._journal),
-            platform=loaded.platform,
-            unmatched=settings.unmatched,
-            replica=self._environ.get("POD_NAME") or socket.gethostname(),
-            secret_file=str(secret),
-            feedback_token_file=settings.feedback_token_file,
-            tls_cert=settings.tls_cert,
-            tls_key=settings.tls_key,
-        )
-
-    def _addresses(self) -> dict[str, str]:
-        return {flag: str(address) for flag, (_, address) in self._listeners.items()}
-
     def _write_running(self, cleanup: contextlib.AsyncExitStack) -> None:
-        at = self._addresses()
+        at = self._ports.addresses()
         running = Running(os.getpid(), time.time(), at["listen"], at.get("health", ""), at.get("admin", ""))
         with contextlib.suppress(OSError):
             write_running(self._data, running)
@@ -306,15 +250,7 @@ class Supervisor:
     # -- the cold half
 
     def _publish_setup(self, loaded: LoadResult) -> None:
-        setup = Setup(
-            journal=str(self._journal),
-            replica=self._environ.get("POD_NAME") or socket.gethostname(),
-            environment=loaded.environment,
-            platform=loaded.platform,
-            secret_file=self._settings.secret_file and str(Path(self._settings.secret_file).absolute()),
-            workers=self._settings.workers,
-            scheme="https" if self._settings.tls_cert else "http",
-        )
+        setup = setup_of(self._settings, loaded, journal=self._journal, replica=self._replica)
         try:
             write_setup(self._data, setup)
         except OSError as error:
@@ -323,15 +259,9 @@ class Supervisor:
     def _start_cold(self, cleanup: contextlib.AsyncExitStack) -> None:
         if self._settings.observers != "on":
             return
-        admin = self._listeners.get("admin")
-        settings = ColdSettings(
-            data=str(self._data),
-            journal=str(self._journal),
-            admin_fd=admin[0].fileno() if admin is not None else -1,
-            admin_token_file=self._settings.admin_token_file and str(Path(self._settings.admin_token_file).absolute()),
-            access_log=self._settings.access_log,
-        )
-        keep = (settings.admin_fd,) if admin is not None else ()
+        admin_fd = self._ports.descriptor(ADMIN)
+        settings = cold_settings(self._settings, data=self._data, journal=self._journal, admin_fd=admin_fd)
+        keep = (admin_fd,) if admin_fd >= 0 else ()
         self._cold = ColdHalf(settings, keep, command=self._cold_command, log=self._log)
         self._cold.start()
         cleanup.push_async_callback(self._cold.stop, now=True)
