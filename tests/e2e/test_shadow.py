@@ -271,7 +271,7 @@ async def test_c45_memory_of_the_observers_stays_flat(tmp_path: Path) -> None:
     """The candidate hangs while large bodies come: what waits is bounded, the rest is dropped and counted."""
     large = "x" * (4 * 1024 * 1024)
     async with serving(default=replies(answer(PRIMARY))) as primary, serving(default=hangs) as model:
-        named = candidate("v15", model.port, "limits: {queue_bytes: 32MiB, timeout: 2s}")
+        named = candidate("v15", model.port, "limits: {queue_bytes: 32MiB, timeout: 10s}")
         async with guarded(tmp_path, primary, named) as sidecar:
             port = await asyncio.to_thread(lambda: sidecar.port)
             pid = await asyncio.to_thread(eventually_cold, sidecar)

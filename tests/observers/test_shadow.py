@@ -35,12 +35,13 @@ async def ask(gateway: Running, body: bytes = BODY, *headers: bytes) -> bytes:
     return (await gateway.ask(request(INFER, body, JSON, *headers))).body
 
 
-async def shadow_one(tmp_path: Path, script: Script, body: bytes = BODY, primary: bytes = ANSWER) -> Observing:
+async def shadow_one(tmp_path: Path, script: Script, limit: str = "60s") -> Observing:
     """One request through a gateway, one copy to a scripted candidate, until it is in the sums."""
     async with serving(default=script) as model:
-        books, guard = world(tmp_path, model.port, "compare: {score: {tolerance: 0.02}}, limits: {timeout: 300ms}")
-        async with running(tmp_path, default=replies(answer(primary)), guards=[guard]) as gateway:
-            assert await ask(gateway, body) == primary
+        more = f"compare: {{score: {{tolerance: 0.02}}}}, limits: {{timeout: {limit}}}"
+        books, guard = world(tmp_path, model.port, more)
+        async with running(tmp_path, default=replies(answer(ANSWER)), guards=[guard]) as gateway:
+            assert await ask(gateway) == ANSWER
             async with observing(tmp_path, books) as shadow:
                 await shadow.settle()
                 return shadow
@@ -54,7 +55,7 @@ class TestACopy:
         assert (record.outcome, record.status, record.model_version, record.rows) == ("compared", 200, "15", 1)
         assert score.agrees and score.output == "score" and abs(score.difference - 0.01) < 1e-9
         assert shadow.frames()[0].payloads == (scores(0.26, model_version="15"),)
-        assert 0 < record.latency_ns < 1e9 and record.primary_ns > 0
+        assert 0 < record.latency_ns < 60e9 and record.primary_ns > 0
         only = shadow.only
         assert (only["agreement"], only["coverage"], only["covered"]) == (1.0, 1.0, True)
         assert shadow.outcomes() == {"compared": 1}
@@ -146,7 +147,7 @@ BROKEN: Mapping[str, tuple[Script, str, str]] = {
 @pytest.mark.parametrize("what", BROKEN)
 async def test_a_candidate_that_fails_is_worst_not_left_out(tmp_path: Path, what: str) -> None:
     script, outcome, error = BROKEN[what]
-    shadow = await shadow_one(tmp_path, script)
+    shadow = await shadow_one(tmp_path, script, "300ms" if script is hangs else "60s")
     record = shadow.record()
     assert (record.outcome, record.error) == (outcome, error)
     only = shadow.only
@@ -170,7 +171,7 @@ async def test_a_dead_candidate_is_a_shadow_error(tmp_path: Path) -> None:
 
 async def test_c44_pools_hung_candidate_holds_its_limit_and_the_rest_is_counted(tmp_path: Path) -> None:
     """1000 calls to a candidate that never answers, 5 at a time: bounded, counted, and the primary never waits."""
-    limits = "limits: {in_flight: 5, timeout: 200ms}"
+    limits = "limits: {in_flight: 5, timeout: 60s}"
     async with serving(default=hangs) as model:
         books, guard = world(tmp_path, model.port, limits)
         async with running(tmp_path, default=replies(answer(ANSWER)), guards=[guard]) as gateway:
@@ -193,7 +194,7 @@ async def test_c44_pools_hung_candidate_holds_its_limit_and_the_rest_is_counted(
 
 async def test_c44_pools_bytes_waiting_are_bounded(tmp_path: Path) -> None:
     async with serving(default=hangs) as model:
-        books, guard = world(tmp_path, model.port, "limits: {in_flight: 2, timeout: 100ms, queue_bytes: 10KiB}")
+        books, guard = world(tmp_path, model.port, "limits: {in_flight: 2, timeout: 1s, queue_bytes: 10KiB}")
         with Tape(tmp_path, guard.identity.digest) as tape:
             for _ in range(100):
                 tape.exchange(request=rows([30, 1000.5], parameters={"note": "x" * 2000}))
@@ -229,7 +230,7 @@ async def test_c45_memory_candidates_share_one_budget(tmp_path: Path) -> None:
     """Three that hang, each allowed 60 MiB: together they hold what one may."""
     async with serving(default=hangs) as model:
         books = Books()
-        more = "limits: {timeout: 500ms, queue_bytes: 60MiB, in_flight: 64}"
+        more = "limits: {timeout: 5s, queue_bytes: 60MiB, in_flight: 64}"
         lines = [candidate(model.port, more, name=name) for name in ("a", "b", "c")]
         guard = books.learn(shadowed(tmp_path, *lines))
         large = rows([30, 1000.5])[:-1] + b', "parameters": {"note": "' + b"x" * 4_000_000 + b'"}}'
@@ -287,7 +288,9 @@ async def test_c46_no_influence_reading_is_capped_and_timed_out(
     tmp_path: Path, script: Script, outcome: set[str], error: set[str]
 ) -> None:
     async with serving(default=script) as model:
-        books, guard = world(tmp_path, model.port, "limits: {timeout: 500ms}")
+        # those that end with the cap have all the time that a busy machine needs to send so much
+        limit = "500ms" if script is _endless else "60s"
+        books, guard = world(tmp_path, model.port, f"limits: {{timeout: {limit}}}")
         primary = answer(ANSWER, headers=[(b"Content-Type", b"application/json"), (b"Set-Cookie", b"mine=1")])
         async with (
             running(tmp_path, default=replies(primary), guards=[guard]) as gateway,
