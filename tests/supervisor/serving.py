@@ -52,6 +52,8 @@ class Serving:
         self.log = folder / "stderr"
         defaults = {"--listen": "127.0.0.1:0", "--health": "127.0.0.1:0", "--data": str(self.data), "--pre-stop": "0s"}
         defaults |= {"--observers": "off"}
+        if "--observers" in flags and flags[flags.index("--observers") + 1] == "on":
+            defaults["--admin"] = "127.0.0.1:0"  # never the one port that others would want, too
         for name, value in defaults.items():
             if name not in flags:
                 flags = (*flags, name, value)
