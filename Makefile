@@ -6,7 +6,7 @@ PYTHON := $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 endif
 VENV := .venv
 VENVS := .venvs
-PIP_FLAGS := --disable-pip-version-check --no-input -qq
+PIP_FLAGS := --disable-pip-version-check --no-input --timeout 60 --retries 10 -qq
 PIP_LOCKED := $(PIP_FLAGS) --no-deps --require-hashes
 ARGS ?=
 

@@ -40,7 +40,7 @@ def traced(folder: Path, model: Model, port: int) -> Sidecar:
     config = folder / "sidecar.yaml"
     config.write_text(f"trace: {{to: 'http://127.0.0.1:{port}', sample: 100%}}\n")
     flags = ("--upstream", model.url, "--policy", str(BENCH_POLICY), "--config", str(config), "--observers", "on")
-    return Sidecar(folder, *flags, environ={"OTEL_EXPORTER_OTLP_TIMEOUT": "0.5"})
+    return Sidecar(folder, *flags, environ={"OTEL_EXPORTER_OTLP_TIMEOUT": "2"})
 
 
 def cold_of(sidecar: Sidecar) -> int:

@@ -38,7 +38,7 @@ def look(answers: Answers | Callable[[str], tuple[int, bytes]], *policies: Polic
         return ask(url, *policies)
 
 
-def ask(url: str, *policies: PolicyFacts, timeout_seconds: float = 2.0) -> Probe:
+def ask(url: str, *policies: PolicyFacts, timeout_seconds: float = 60.0) -> Probe:
     async def conversation() -> Probe:
         prober = Prober(parse_address(url), timeout_seconds=timeout_seconds)
         try:

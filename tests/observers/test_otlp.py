@@ -101,7 +101,7 @@ def test_a_batch_that_is_too_large_is_halved_until_it_fits() -> None:
 def test_a_collector_that_hangs_costs_one_attempt_and_is_asked_again() -> None:
     with collector() as there:
         there.script = [Say(hang=True)]
-        sending = Sending(there.url, attempt_seconds=0.2)
+        sending = Sending(there.url, attempt_seconds=2.0)
         assert sending.send() == Taken(spans=2)
     assert sending.results == {"unreachable": 1, "taken": 1}
 
