@@ -18,7 +18,7 @@ from zlib import crc32
 
 import msgspec
 
-from .manifest import write_whole
+from ..durable import write_whole
 
 FOLDER: Final = "archive.places"
 MOST_GROWING: Final = 1_000_000  # entries, eight bytes each, before they ask for a commit

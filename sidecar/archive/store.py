@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from ..durable import make_folder, sync_folder, write_whole
 from ..errors import RuntimeSetupError
 from ..journal import Cursor
 from ..predictions import Opened, OutcomeRow, moment
@@ -28,12 +29,9 @@ from .manifest import (
     Span,
     Written,
     intent_path,
-    make_folder,
     manifest_path,
     read_intent,
     read_manifests,
-    sync_folder,
-    write_whole,
 )
 
 

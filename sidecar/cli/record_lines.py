@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .. import exchange
+from .. import exchange, timestamps
 from ..exchange import Kind
 from ..journal.reader import Read
 
@@ -138,14 +138,7 @@ def escaped(text: str) -> str:
 
 def stamp(unix_ns: int | None) -> str | None:
     """RFC 3339, UTC, microseconds."""
-    if unix_ns is None:
-        return None
-    seconds, rest = divmod(unix_ns, 1_000_000_000)
-    try:
-        moment = datetime.fromtimestamp(seconds, UTC)
-    except (OverflowError, ValueError, OSError):
-        return None
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+    return None if unix_ns is None else timestamps.moment(unix_ns)
 
 
 def _plain(value: Any) -> Any:

@@ -13,10 +13,10 @@ import os
 import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from threading import Condition, Thread
 from typing import Final, TypeAlias
 
+from ..durable import sync_folder
 from ..telemetry import metrics
 from .opensegment import OpenSegment
 from .stats import StatsPage
@@ -115,7 +115,7 @@ class SyncThread:
             os.fdatasync(segment.file_descriptor)
             if not segment.directory_synced:
                 for folder in (segment.directory, segment.directory.parent):
-                    sync_directory(folder)
+                    sync_folder(folder)
                 segment.directory_synced = True
         except OSError:
             return False
@@ -134,12 +134,3 @@ class SyncThread:
             self._call_soon(release)
         except RuntimeError:  # the loop is closed: nobody waits any more
             return
-
-
-def sync_directory(folder: Path) -> None:
-    """Make the names in a folder durable (fsync(2): syncing a file does not sync its directory entry)."""
-    file_descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(file_descriptor)
-    finally:
-        os.close(file_descriptor)

@@ -14,9 +14,9 @@ import msgspec
 
 from ..archive import Partition, Span, folder_of
 from ..archive.layout import MOST_MODELS, OTHER, safe
-from ..archive.manifest import write_whole
 from ..archive.places import FOLDER, MOST_GROWING, Places
 from ..archive.store import Part, Store
+from ..durable import write_whole
 from ..errors import RuntimeSetupError
 from ..exchange import Kind
 from ..guard import Guard
