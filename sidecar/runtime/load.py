@@ -24,8 +24,7 @@ from .messages import Finding, JournalFacts, LoadRequest, LoadResult, PolicyFact
 
 CPU_SECONDS: Final = 60
 # Read and checked, and without effect in this version: they are for the observers.
-POLICY_SECTIONS: Final = ("feedback", "capture")
-WATCH_KEYS: Final = ("drift", "actions", "bias")
+POLICY_KEYS: Final = (("watch", ("drift", "actions", "bias")), ("feedback", ("holdout", "perturb", "loops")))
 PLATFORM_SECTIONS: Final = ("forward", "shared")
 _FIXED: Final = ("callers", "journal", "trace")
 
@@ -97,22 +96,25 @@ def _flag_fault(url: str) -> str:
 def _facts(policy: Policy, *, replaced: bool) -> PolicyFacts:
     mode = policy.contract.mode
     versions = policy.model.versions
-    defaults = Policy(name=policy.name, model=policy.model)
     return PolicyFacts(
         name=policy.name,
         version=policy.version or "",
         digest=room.digest(policy),
         canonical=room.to_canonical(policy).decode(),
         mode=_strongest(mode) if isinstance(mode, ModeByCaller) else mode.value,
+        modes=_by_caller(mode) if isinstance(mode, ModeByCaller) else "",
+        path=policy.model.path or "",
         protocol=policy.model.protocol,
         model_name=policy.model.name or "",
         model_versions=tuple(versions),
         model_digest=policy.model.digest or "",
         stop_on_mismatch=policy.model.on_mismatch == "stop",
         upstream="" if replaced else policy.upstream.url or "",
-        not_acted_on=(
-            *(f"watch.{name}" for name in WATCH_KEYS if getattr(policy.watch, name, None)),
-            *(name for name in POLICY_SECTIONS if getattr(policy, name) != getattr(defaults, name)),
+        not_acted_on=tuple(
+            f"{section}.{name}"
+            for section, names in POLICY_KEYS
+            for name in names
+            if getattr(getattr(policy, section), name, None)
         ),
     )
 
@@ -120,6 +122,14 @@ def _facts(policy: Policy, *, replaced: bool) -> PolicyFacts:
 def _strongest(mode: ModeByCaller) -> str:
     modes = {mode.default, *mode.callers.values()}
     return next(word for word in ("enforce", "observe", "off") if word in modes)
+
+
+def _by_caller(mode: ModeByCaller) -> str:
+    others: dict[str, list[str]] = {}
+    for caller, each in sorted(mode.callers.items()):
+        others.setdefault(each.value, []).append(caller)
+    told = [f"{each} for {', '.join(names[:3])}{', …' * (len(names) > 3)}" for each, names in others.items()]
+    return ", ".join([mode.default.value, *told])
 
 
 def _only(policies: tuple[Policy, ...]) -> str:

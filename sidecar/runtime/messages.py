@@ -39,14 +39,16 @@ class PolicyFacts(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     canonical: str  # JSON text
     version: str = ""
-    mode: str = "observe"
+    mode: str = "observe"  # the strongest
+    modes: str = ""  # where callers have their own: in words
     protocol: str = ""
+    path: str = ""
     model_name: str = ""
     model_versions: tuple[str, ...] = ()
     model_digest: str = ""
     stop_on_mismatch: bool = True
     upstream: str = ""  # "" = the default one
-    not_acted_on: tuple[str, ...] = ()  # sections this version reads and does nothing with
+    not_acted_on: tuple[str, ...] = ()  # keys this version reads and does nothing with
 
 
 class LoadRequest(msgspec.Struct, frozen=True, kw_only=True):

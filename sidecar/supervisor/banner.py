@@ -41,19 +41,19 @@ def banner(settings: ServeSettings, addresses: Mapping[str, str], journal: Path,
 
 def _policy(policy: PolicyFacts) -> str:
     version = f"@{policy.version}" if policy.version else ""
-    model = policy.model_name or "any model"
+    model = policy.path or policy.model_name or "any model"
     upstream = f" at {policy.upstream}" if policy.upstream else ""
-    mode = policy.mode.upper() if policy.mode == "enforce" else policy.mode
+    mode = (policy.modes or policy.mode).replace("enforce", "ENFORCE")
     text = f"{policy.name}{version}  {mode}  {policy.protocol} {model}{upstream}  {policy.digest[:_SHORT_DIGEST]}"
     return _row("policy", text)
 
 
 def _idle(loaded: LoadResult) -> list[str]:
-    """Sections that are read and checked, and have no effect in this version."""
-    texts = [f"{name}: of sidecar.yaml" for name in loaded.not_acted_on]
+    """Keys that are read and checked, and have no effect in this version."""
+    texts = [f"{name} of sidecar.yaml" for name in loaded.not_acted_on]
     for policy in loaded.policies or ():
         if policy.not_acted_on:
-            texts.append(f"{', '.join(f'{name}:' for name in policy.not_acted_on)} of policy {policy.name}")
+            texts.append(f"{', '.join(policy.not_acted_on)} of policy {policy.name}")
     return texts
 
 

@@ -109,7 +109,7 @@ class TestServing:
         with serve(tmp_path, "--upstream", model.url, "--policy", str(path)) as sidecar:
             sidecar.running()
             eventually(lambda: "not acted on" in sidecar.said())
-            assert "watch.bias: of policy credit" in sidecar.said()
+            assert "watch.bias of policy credit" in sidecar.said()
 
     def test_tls(self, tmp_path: Path, model: Model) -> None:
         cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"

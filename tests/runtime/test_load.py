@@ -62,6 +62,21 @@ def test_facts(files: Path) -> None:
     assert found.not_acted_on == (), "the archive of this file is written"
 
 
+def test_what_is_acted_on_is_not_called_idle(tmp_path: Path) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text(
+        "policy: p\nmodel: {protocol: json, path: /score, upstream: 'http://m:1'}\n"
+        "contract:\n  mode: {default: observe, callers: {web: enforce, mobile: enforce}}\n"
+        "  prediction: {score: {type: float}}\n  features: {id: {type: string, role: key}}\ncapture: {hide: {id: hash}}\n"
+        "feedback: {label: {name: paid, of: score, key: id}, perturb: {field: score, sigma: 0.1}}\n"
+    )
+    found = load(LoadRequest(paths=(str(file),)))
+    assert found.policies is not None, found.findings
+    (policy,) = found.policies
+    assert policy.not_acted_on == ("feedback.perturb",)
+    assert (policy.mode, policy.modes, policy.path) == ("enforce", "observe, enforce for mobile, web", "/score")
+
+
 def test_flag_over_file(files: Path) -> None:
     found = loaded(files, upstream="http://flag:1")
     assert found.upstream == "http://flag:1"
