@@ -73,9 +73,15 @@ class Watch:
         self._loaded = content_digest(self._paths)
 
     def watch(self, paths: Sequence[str]) -> None:
-        """Watch these from now on (a policy may come to use other files); what they hold now counts as loaded."""
+        """Watch these from now on (a policy may come to use other files); what they hold now counts as loaded.
+
+        What has changed in the files watched so far since they were read is news as before.
+        """
         if tuple(paths) != self._paths:
+            missed = content_digest(self._paths) != self._loaded
             self.__init__(paths)  # type: ignore[misc]
+            if missed:
+                self._settled, self._loaded = False, ""
 
     def read_now(self) -> None:
         """They are read because somebody asked, still or not: what they hold now is no news at the next poll."""

@@ -32,6 +32,20 @@ def test_what_was_read_because_somebody_asked_is_not_read_again(tmp_path: Path) 
     assert [watch.changed() for _ in range(3)] == [False, True, False]
 
 
+def test_a_change_while_the_files_to_watch_change_is_not_lost(tmp_path: Path) -> None:
+    file, used = tmp_path / "p.yaml", tmp_path / "shared.yaml"
+    file.write_text("one")
+    used.write_text("shared")
+    watch = Watch([str(file)])
+    watch.watch([str(file), str(used)])
+    assert [watch.changed() for _ in range(3)] == [False, False, False]
+    file.write_text("two")  # after it was read, before what it uses is known
+    watch.watch([str(file)])
+    assert [watch.changed() for _ in range(3)] == [True, False, False]
+    watch.watch([str(file), str(used)])
+    assert [watch.changed() for _ in range(3)] == [False, False, False]
+
+
 def test_touch_and_same_content_are_no_change(tmp_path: Path) -> None:
     file = tmp_path / "p.yaml"
     file.write_text("one")
