@@ -21,7 +21,7 @@ import msgspec
 from ..errors import RuntimeSetupError
 
 LOCK_NAME: Final = "lock"
-_WAIT_FOR_DYING_SECONDS: Final = 5.0
+_WAIT_FOR_DYING_SECONDS: Final = 20.0
 _WAIT_FOR_RUNNING_SECONDS: Final = 0.3  # a reader asking `is_held` has it for an instant
 _POLL_SECONDS: Final = 0.02
 

@@ -89,6 +89,7 @@ class Worker:
         self._first: Policies | None = None
         self._standing: Standing | None = None
         self._service: Service | None = None
+        self._draining = False
         self._started = asyncio.Event()
         self._leaving = asyncio.Event()  # accept no more
         self._ended = asyncio.Event()  # leave now
@@ -132,6 +133,8 @@ class Worker:
         self._service = service
         if self._standing is not None:
             service.standing(self._standing)
+        if self._draining:  # said while this one was being opened
+            service.drain()
         self._channel.send(Applied(first.set_id))
         if self._first is not None and self._first is not first:  # news while this one was being opened
             self._apply(service, self._first)
@@ -156,6 +159,7 @@ class Worker:
                 if service is not None:
                     service.standing(message)
             case Drain():
+                self._draining = True
                 if service is not None:
                     service.drain()
             case StopAccepting():
