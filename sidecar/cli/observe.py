@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     """Observe until told to stop."""
     from ..cold import process as cold
     from ..runtime import listen, lock
+    from ..runtime.secret import read_token
 
     os.umask(0o077)
     data = Path(args.data)
@@ -70,9 +71,9 @@ def run(args: argparse.Namespace) -> int:
             )
         listener = listen.bind(address, flag="--admin")
         listen.listen(listener, address, flag="--admin")
-    for flag, path in (("--admin-token-file", args.admin_token_file), ("--secret-file", args.secret_file)):
-        if path and not os.access(path, os.R_OK):
-            raise RuntimeSetupError(f"{flag} {path}: cannot be read")
+    read_token(args.admin_token_file, "--admin-token-file")
+    if args.secret_file and not os.access(args.secret_file, os.R_OK):
+        raise RuntimeSetupError(f"--secret-file {args.secret_file}: cannot be read")
     try:
         flush = parse_seconds(args.flush_timeout)
     except ValueError as error:

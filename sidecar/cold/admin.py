@@ -20,7 +20,7 @@ from ..health.routes import policies_in_force
 from ..journal import read_pages
 from ..journal.progress import Lag, lags
 from ..runtime.lock import is_held
-from ..runtime.secret import read_secret
+from ..runtime.secret import read_token
 from ..runtime.setup import STATUS_NAME, ask_reload
 from ..telemetry import exposition, metrics, series
 from .lookup import Lookup
@@ -37,8 +37,7 @@ async def admin_of(cold: Cold) -> AsyncIterator[None]:
     """Answer on the socket that the settings name, for the length of the block."""
     listener = socket.socket(fileno=cold.settings.admin_fd)
     listener.setblocking(False)
-    file = cold.settings.admin_token_file
-    token = read_secret(Path(file)).decode() if file else ""
+    token = read_token(cold.settings.admin_token_file, "--admin-token-file")
 
     def complain(path: str, error: Exception) -> None:
         cold.log.error("admin.failed", path=path, exc_info=error)

@@ -30,7 +30,7 @@ from . import log
 from .compile import UpstreamLimits, compile_guard, limits_of
 from .messages import Policies, Standing, WorkerSettings
 from .publish import policy_path
-from .secret import read_secret
+from .secret import read_token
 from .worker import main
 
 JOURNAL_TICK_SECONDS: Final = 1.0
@@ -165,7 +165,7 @@ def settings_of(
     platform: Platform, settings: WorkerSettings, limits: UpstreamLimits, environment: str
 ) -> GatewaySettings:
     """The platform's sections as the gateway's settings."""
-    token = read_secret(Path(settings.feedback_token_file)).decode() if settings.feedback_token_file else ""
+    token = read_token(settings.feedback_token_file, "--feedback-token-file")
     return GatewaySettings(
         max_body_bytes=limits.max_body,
         max_in_flight=limits.max_in_flight,

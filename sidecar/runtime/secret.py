@@ -36,6 +36,27 @@ def read_secret(path: Path) -> bytes:
     return path.read_bytes().rstrip(b"\r\n")
 
 
+def read_token(path: str, flag: str) -> str:
+    """The token in a file; "" where no file is named. RuntimeSetupError for a file that holds none: it would lock
+    nobody out."""
+    if not path:
+        return ""
+    try:
+        return token_in(path)
+    except (OSError, ValueError) as error:
+        raise RuntimeSetupError(f"{flag} {path}: {error}") from None
+
+
+def token_in(path: str) -> str:
+    """The token in a file, which a caller can send in a header as it is. ValueError otherwise."""
+    token = Path(path).read_bytes()[:_LARGEST_BYTES].strip()
+    if not token:
+        raise ValueError(f"holds no token; write one: openssl rand -hex 32 > {path}")
+    if not all(0x21 <= byte <= 0x7E for byte in token):
+        raise ValueError("is no token: one word of printable ASCII, nothing else, is what a header can carry")
+    return token.decode("ascii")
+
+
 def _create(path: Path) -> None:
     """Write beside, then link: a reader sees a whole key or none, and an existing one is never replaced."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ..errors import RuntimeSetupError
 from .listen import ListenAddress, parse_listen
+from .secret import token_in
 
 ENV_PREFIX: Final = "SIDECAR_"
 MOST_WORKERS: Final = 256
@@ -86,6 +87,11 @@ def _file(text: str) -> str:
     return text
 
 
+def _token(text: str) -> str:
+    token_in(_file(text))
+    return text
+
+
 def _address(text: str) -> ListenAddress | None:
     return None if text == "off" else parse_listen(text)
 
@@ -153,8 +159,8 @@ SETTINGS: Final = (
         "journal", "", _text, "DIR", "the journal's own folder, for example a memory volume (default: DATA/journal)"
     ),
     Setting("secret_file", "", _file, "FILE", "the key shared by all replicas (default: DATA/secret, made once)"),
-    Setting("admin_token_file", "", _file, "FILE", "token for the admin address; needed off loopback"),
-    Setting("feedback_token_file", "", _file, "FILE", "token for POST /_sidecar/feedback"),
+    Setting("admin_token_file", "", _token, "FILE", "token for the admin address; needed off loopback"),
+    Setting("feedback_token_file", "", _token, "FILE", "token for POST /_sidecar/feedback"),
     Setting("tls_cert", "", _file, "FILE", "serve TLS: certificate chain (PEM)"),
     Setting("tls_key", "", _file, "FILE", "serve TLS: private key (PEM)"),
     Setting("pre_stop", "3s", parse_seconds, "TIME", "on SIGTERM: unready but still accepting for this long"),

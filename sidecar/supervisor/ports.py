@@ -13,7 +13,7 @@ from ..health.readiness import Readiness
 from ..health.routes import admin_routes, health_routes
 from ..health.server import HealthServer
 from ..runtime import listen, lock
-from ..runtime.secret import read_secret
+from ..runtime.secret import read_token
 from ..runtime.settings import ServeSettings
 
 DATA, HEALTH, ADMIN = "listen", "health", "admin"  # by the name of their flag
@@ -76,8 +76,7 @@ class Ports:
         if self._settings.observers == "on":
             self.open(ADMIN)
             return
-        file = self._settings.admin_token_file
-        token = read_secret(Path(file)).decode() if file else ""
+        token = read_token(self._settings.admin_token_file, "--admin-token-file")
         await self._answer(ADMIN, HealthServer(*admin_routes(self._data, readiness, reload, token)), cleanup)
 
     async def _answer(self, flag: str, health: HealthServer, cleanup: contextlib.AsyncExitStack) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sidecar.errors import RuntimeSetupError
-from sidecar.runtime.secret import ensure_secret, read_secret
+from sidecar.runtime.secret import ensure_secret, read_secret, read_token
+from sidecar.runtime.settings import resolve
 
 
 def test_made_once(tmp_path: Path) -> None:
@@ -42,3 +43,31 @@ def test_mounted_file_is_used(tmp_path: Path) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(RuntimeSetupError, match="cannot be read"):
         ensure_secret(tmp_path, str(tmp_path / "none"))
+
+
+BAD_TOKENS = [
+    (b"", "holds no token"),
+    (b" \n\n", "holds no token"),
+    (b"two words", "one word"),
+    (b"t\xc3\xb6ken", "one word"),
+]
+
+
+@pytest.mark.parametrize(("content", "said"), BAD_TOKENS)
+@pytest.mark.parametrize("name", ["admin_token_file", "feedback_token_file"])
+def test_a_token_file_that_locks_nobody_out_is_refused(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(content)
+    with pytest.raises(RuntimeSetupError, match=f"--x {file}: .*{said}"):
+        read_token(str(file), "--x")
+    with pytest.raises(RuntimeSetupError, match=f"{name.replace('_', '-')} {file}: .*{said}"):
+        resolve({name: str(file)}, {})
+
+
+def test_a_token_is_read_without_the_line_end_that_editors_add(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(b"s3cret+/=\r\n")
+    assert read_token(str(file), "--x") == "s3cret+/="
+    assert read_token("", "--x") == ""
+    with pytest.raises(RuntimeSetupError, match="No such file"):
+        read_token(str(tmp_path / "none"), "--x")
