@@ -175,7 +175,7 @@ def test_observers_that_die_at_once_p2_the_gateway_serves(tmp_path: Path, model:
 
 def test_observers_whose_disk_refuses_p2_the_gateway_serves_and_they_catch_up(counting: Both) -> None:
     books = Books(counting.journal)
-    beside = counting.data / "observers" / ".metrics.new"  # where the next state is written first
+    beside = counting.data / "observers" / ".metrics.state.new"  # where the next state is written first
     with Load(counting.port, "refused") as load:
         load.until(100)
         eventually(lambda: blocked(beside))
