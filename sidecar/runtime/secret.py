@@ -43,7 +43,9 @@ def read_token(path: str, flag: str) -> str:
         return ""
     try:
         return token_in(path)
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise RuntimeSetupError(f"{flag} {path}: {error.strerror}") from None
+    except ValueError as error:
         raise RuntimeSetupError(f"{flag} {path}: {error}") from None
 
 
