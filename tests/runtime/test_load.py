@@ -68,7 +68,8 @@ def test_what_is_acted_on_is_not_called_idle(tmp_path: Path) -> None:
         "policy: p\nmodel: {protocol: json, path: /score, upstream: 'http://m:1'}\n"
         "contract:\n  mode: {default: observe, callers: {web: enforce, mobile: enforce}}\n"
         "  prediction: {score: {type: float}}\n  features: {id: {type: string, role: key}}\n"
-        "capture: {hide: {id: hash}}\nfeedback: {label: {name: paid, of: score, key: id}, perturb: {field: score, sigma: 0.1}}\n"
+        "capture: {hide: {id: hash}}\n"
+        "feedback: {label: {name: paid, of: score, key: id}, perturb: {field: score, sigma: 0.1}}\n"
     )
     found = load(LoadRequest(paths=(str(file),)))
     assert found.policies is not None, found.findings
