@@ -1,6 +1,7 @@
 """Where recorded calls lie in the journal, for as long as it has them: what a late label finds its prediction by.
 
-DATA/observers/archive.places/0000000017    what the archiver's commit 17 has read; without that commit it is not there
+DATA/observers/archive.places/0000000017    what the archiver has read up to its commit 17; without that commit it is
+not there. A commit takes the small files before it into its own, so that there are few.
 
 In: keys of calls and the places of their frames. Out: the places that a key may mean, newest first. A key is kept as a
 checksum, eight bytes with its offset, so whoever asks reads the frame and compares. Never: a key, a value, a word of a
@@ -22,6 +23,7 @@ from ..durable import write_whole
 
 FOLDER: Final = "archive.places"
 MOST_GROWING: Final = 1_000_000  # entries, eight bytes each, before they ask for a commit
+MOST_FOLDED_BYTES: Final = 1024 * 1024
 _OFFSET_BITS: Final = 32
 
 
@@ -43,6 +45,13 @@ class Stretch(msgspec.Struct, frozen=True, array_like=True):
     entries: bytes
 
 
+class _Written(NamedTuple):
+    """A file, and the segments it is about."""
+
+    size: int
+    segments: frozenset[tuple[str, str]]
+
+
 class _Growing:
     __slots__ = ("entries", "first_unix_ns", "last_unix_ns")
 
@@ -52,18 +61,19 @@ class _Growing:
 
 
 class Places:
-    """One archiver's. `write` belongs into its commit; `open` comes before anything else."""
+    """One archiver's. `write` belongs into its commit, `written` after it; `open` comes before anything else."""
 
     def __init__(self, folder: Path, journal: Path) -> None:
         self.size = 0  # entries that no commit has yet
         self._folder = folder
         self._journal = journal
-        self._files: list[int] = []
+        self._files: dict[int, _Written] = {}  # by the number of their commit, oldest first
+        self._folded: list[int] = []
         self._growing: dict[tuple[str, str], _Growing] = {}
 
     @property
     def empty(self) -> bool:
-        """Whether no call was ever noted."""
+        """Whether no call that is still there was ever noted."""
         return not self._files and not self._growing
 
     def open(self, sequence: int) -> None:
@@ -73,7 +83,7 @@ class Places:
             if number > sequence:
                 self._path(number).unlink()
             else:
-                self._files.append(number)
+                self._files[number] = _facts(self._read(number))
 
     def note(self, place: Place, at_unix_ns: int, keys: Iterable[str]) -> None:
         """A call that began at a moment is found by these keys from now on."""
@@ -96,21 +106,29 @@ class Places:
 
     def write(self, sequence: int) -> None:
         """What was noted, as part of this commit. OSError when the disk refuses."""
-        if self._growing:
-            write_whole(self._path(sequence), msgspec.msgpack.encode(self._stretches()))
+        self._folded = []
+        if not self._growing:
+            return
+        stretches, size = self._stretches(), 8 * self.size
+        for number, file in reversed(self._files.items()):
+            if file.size > min(2 * size, MOST_FOLDED_BYTES):
+                break
+            self._folded.append(number)
+            stretches += self._read(number)
+            size += file.size
+        write_whole(self._path(sequence), msgspec.msgpack.encode(_merged(stretches)))
 
     def written(self, sequence: int) -> None:
         """The commit is made: what was noted is its own. Files go with the last of their segments."""
         if self._growing:
-            self._files.append(sequence)
+            self._files[sequence] = _facts(self._read(sequence))
             self._growing, self.size = {}, 0
-        left = []
-        for number in self._files:
-            if any((self._journal / each.stream / each.segment).exists() for each in self._read(number)):
-                left.append(number)
-            else:
-                self._path(number).unlink(missing_ok=True)
-        self._files = left
+        segments = {segment for file in self._files.values() for segment in file.segments}
+        there = {segment for segment in segments if self._journal.joinpath(*segment).exists()}
+        for number in [number for number, file in self._files.items() if not file.segments & there] + self._folded:
+            self._path(number).unlink(missing_ok=True)
+            self._files.pop(number, None)
+        self._folded = []
 
     def _stretches(self) -> list[Stretch]:
         return [
@@ -127,6 +145,31 @@ class Places:
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number:010d}"
+
+
+def _facts(stretches: Sequence[Stretch]) -> _Written:
+    return _Written(
+        sum(len(each.entries) for each in stretches), frozenset((each.stream, each.segment) for each in stretches)
+    )
+
+
+def _merged(stretches: Sequence[Stretch]) -> list[Stretch]:
+    """One for each segment."""
+    found: dict[tuple[str, str], list[Stretch]] = {}
+    for each in stretches:
+        found.setdefault((each.stream, each.segment), []).append(each)
+    return [parts[0] if len(parts) == 1 else _joined(parts) for parts in found.values()]
+
+
+def _joined(parts: Sequence[Stretch]) -> Stretch:
+    entries = array("Q", b"".join(part.entries for part in parts))
+    return Stretch(
+        parts[0].stream,
+        parts[0].segment,
+        min(part.first_unix_ns for part in parts),
+        max(part.last_unix_ns for part in parts),
+        array("Q", sorted(entries)).tobytes(),
+    )
 
 
 class Index:

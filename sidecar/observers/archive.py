@@ -178,11 +178,10 @@ class Archive:
             return [("predictions", row) for row in found]
         if read.kind == Kind.FEEDBACK:
             outcome = outcome_of(read, key=secret)
-            if outcome is not None and not self._places.empty:
+            if outcome is not None:
                 self._labels.append(outcome)
                 self._asked += 1
-                return []
-            return [("outcomes", outcome)] if outcome is not None else []
+            return []
         if read.kind == Kind.SHADOW:
             digest = getattr(read.record, "policy_digest", "")
             shadow = shadow_of(read, self._guard(digest), key=secret)

@@ -65,9 +65,7 @@ class Labelled:
     def settle(self, labels: Iterable[OutcomeRow], all_read: Callable[[OutcomeRow], bool]) -> Settled:
         """What becomes of labels. `all_read`: whether everything that came before a label has been noted."""
         settled = Settled([], [], [], Counter())
-        if self._places.empty:
-            settled.outcomes.extend(labels)
-            return settled
+        samples = not self._places.empty
         index = self._places.index()
         brought: set[tuple[str, int]] = set()
         for label in labels:
@@ -76,11 +74,8 @@ class Labelled:
                 continue
             found = self._about(label, index)
             if found is None:
-                if all_read(label):
-                    settled.told["gone"] += 1
-                    settled.outcomes.append(label)
-                else:
-                    settled.waiting.append(label)
+                (settled.outcomes if all_read(label) else settled.waiting).append(label)
+                settled.told["gone"] += samples and all_read(label)
                 continue
             place, prediction_id, rows = found
             back = [row for row in rows if self._missing(row, place, index, brought)]

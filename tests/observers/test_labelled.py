@@ -192,10 +192,12 @@ async def one_stream(desk: Desk, stream: str) -> Archive:
     return observer
 
 
-def test_a_label_that_was_read_before_its_prediction_waits_for_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", [True, False], ids=["first of all", "later"])
+def test_a_label_that_was_read_before_its_prediction_waits_for_it(tmp_path: Path, first: bool) -> None:
     desk = Desk(tmp_path, NONE)
-    desk.call()
-    desk.archive()
+    if not first:
+        desk.call()
+        desk.archive()
     name = desk.call()
     there = other_stream(desk, {"prediction_id": name, "label": 1}, {"prediction_id": "nobody's", "label": 2})
     observer = asyncio.run(one_stream(desk, "hot-1"))
@@ -312,6 +314,22 @@ def test_thousands_of_labels_are_settled_in_parts_as_if_at_once(tmp_path: Path) 
     assert set(counted(desk.root)) == {(name, 0) for name in names[:40]}
     assert told(observer) == {"brought_back": 40, "kept": 4460}
     assert_sound(desk)
+
+
+def test_many_small_commits_make_few_files_of_places(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, NONE)
+    names = [desk.call() for _ in range(60)]
+    for name in names[::2]:
+        desk.label(prediction_id=name, label=1)
+    desk.archive(batch=1, commit_every=1)
+    later = [desk.call() for _ in range(20)]
+    for number, name in enumerate((*names, *later)):
+        desk.label(prediction_id=name, label=number)
+    desk.archive(batch=1, commit_every=1)
+    assert set(counted(desk.root)) == {(name, 0) for name in (*names, *later)}
+    assert_sound(desk)
+    assert len(list((desk.data / "observers" / FOLDER).iterdir())) <= 8
+    assert len(list(read_manifests(desk.root))) > 40
 
 
 def test_places_that_a_failing_machine_damaged_lead_nowhere(tmp_path: Path) -> None:
