@@ -15,6 +15,8 @@ from typing import Final
 from . import contracts, environments, report
 from .failure import BenchError
 from .load import PinnedLoad
+from .memory import Plan as Containers
+from .memory import memory
 from .observers_alone import RECORDS, observers_alone
 from .processes import cores
 from .rounds import Timing, run_rounds
@@ -27,23 +29,27 @@ from .sustained import sustained
 # Measured twice in every round: what two instances of one system differ by is noise.
 TWINS: Final = ("envoy", "sidecar")
 WHAT: Final = (
-    "contract: decoding and checking rows beside other libraries; micro: where the microseconds go, without sockets; "
+    "contract: decoding and checking rows beside other libraries; memory: 10 MB bodies in containers of 256 MiB while "
+    "the candidates are down; micro: where the microseconds go, without sockets; "
     "shadow: callers' p99 beside a broken candidate; sustained: everything on, every observer too"
 )
 QUICK: Final = Timing(rounds=2, seconds=3, paced_seconds=1.5)
+QUICK_CASE_SECONDS: Final = 10.0
 FULL: Final = Timing(rounds=5, seconds=6, paced_seconds=3)
 
 
 def command_line() -> argparse.ArgumentParser:
     """The parser of `python -m bench`."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the gateway beside its peers.")
-    parser.add_argument("what", nargs="?", choices=["contract", "micro", "shadow", "sustained"], help=WHAT)
+    parser.add_argument("what", nargs="?", choices=["contract", "memory", "micro", "shadow", "sustained"], help=WHAT)
     parser.add_argument("--quick", action="store_true", help="2 rounds of 3 s instead of 5 of 6 s")
     parser.add_argument("--rounds", type=int, help="how often each system is measured")
     parser.add_argument("--seconds", type=float, help="length of a saturation run; fixed-rate runs last half of it")
-    parser.add_argument("--rate", type=float, metavar="N", help="sustained: requests a second; 0: closed loop")
+    parser.add_argument("--rate", type=float, metavar="N", help="sustained, memory: requests a second; 0: closed loop")
     parser.add_argument("--observers-alone", action="store_true", help="sustained: the observers on one core, no load")
-    parser.add_argument("--pure", action="store_true", help="sustained: the sources, where there is a build as well")
+    parser.add_argument(
+        "--pure", action="store_true", help="sustained, memory: the sources, where there is a build, too"
+    )
     parser.add_argument("--records", type=int, metavar="N", help="of --observers-alone: how many (default 60000)")
     parser.add_argument("--no-latency", action="store_true", help="saturation only")
     parser.add_argument("--systems", help=f"comma-separated, of: {', '.join(kinds())}; direct and envoy always run")
@@ -74,6 +80,16 @@ def endurance(options: argparse.Namespace) -> Endurance:
     if seconds < 1 or (rate is not None and rate < 1):
         raise BenchError("--seconds and --rate must be at least 1 (--rate 0: closed loop)")
     return Endurance(seconds, rate, not options.pure)
+
+
+def containers(options: argparse.Namespace) -> Containers:
+    """How long each case takes, and how many bodies a second are offered."""
+    base = Containers()
+    seconds = options.seconds or (QUICK_CASE_SECONDS if options.quick else base.seconds)
+    rate = options.rate or base.rate
+    if seconds < 1 or rate < 1:
+        raise BenchError("--seconds and --rate must be at least 1")
+    return Containers(seconds, rate, compiled=not options.pure)
 
 
 def labels(systems: str | None) -> tuple[list[str], frozenset[str]]:
@@ -123,6 +139,8 @@ def main() -> int:
                 plan = Plan()
                 plan = Plan(options.rounds or plan.rounds, options.seconds or plan.seconds)
                 shadow(Path(folder).resolve(), plan)
+            elif options.what == "memory":
+                memory(Path(folder).resolve(), containers(options))
             elif options.what == "sustained" and options.observers_alone:
                 observers_alone(Path(folder).resolve(), options.records or RECORDS, compiled=not options.pure)
             elif options.what == "sustained":

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
 import sys
@@ -32,6 +31,7 @@ from ..observers import Context
 from ..policy import Platform
 from ..runtime import log
 from ..runtime.book import PolicyBook
+from ..runtime.memory import give_memory_back
 from ..runtime.messages import ColdSettings
 from ..runtime.publish import Current, read_current
 from ..runtime.secret import SECRET_NAME, read_secret
@@ -46,9 +46,6 @@ FAMILY: Final = "sidecar.observers"
 STREAM: Final = "cold"
 ROUND_SECONDS: Final = 1.0
 HUNG_ROUNDS: Final = 60
-LARGE_BYTES: Final = 512 * 1024
-ARENAS: Final = 2
-_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # malloc.h of glibc
 NICENESS: Final = 10  # the gateway on the same cores goes first
 
 
@@ -282,15 +279,6 @@ def _watch(cold: Cold) -> None:
         if silent >= HUNG_ROUNDS:
             cold.log.error("observers.hung", silent_seconds=silent)
             os._exit(70)
-
-
-def give_memory_back() -> None:
-    """Bodies come and go here: what is large leaves the process when it is let go of, instead of staying in the heap
-    because once something as large was freed (mallopt(3), dynamic threshold). Not every C library has it."""
-    with contextlib.suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
-        mallopt(_M_ARENA_MAX, ARENAS)
 
 
 def start(settings: ColdSettings, family: Mapping[str, Callable[[Context], Any]] | None = None) -> int:

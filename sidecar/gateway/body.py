@@ -109,8 +109,6 @@ class HeldBody(Call):
         self.request_bytes = 0
         for data in held:
             super().body(data)
-        self.gateway.buffered_bytes -= self._budgeted
-        self._budgeted = 0
         if not (self.gateway.sheds and self._shed()):
             self._acquire()
 
@@ -118,12 +116,19 @@ class HeldBody(Call):
         """The body is complete. Nobody judges it here: it is relayed."""
         self._let_go("")
 
-    def _finish(self, *, keep: bool) -> None:
+    def upload_paused(self, paused: bool) -> None:
+        if not paused and not self._holding:  # what was held is with the model
+            self._give_back()
+        super().upload_paused(paused)
+
+    def _give_back(self) -> None:
         self.gateway.buffered_bytes -= self._budgeted
         self._budgeted = 0
+
+    def _finish(self, *, keep: bool) -> None:
+        self._give_back()
         super()._finish(keep=keep)
 
     def _cut(self) -> None:
-        self.gateway.buffered_bytes -= self._budgeted
-        self._budgeted = 0
+        self._give_back()
         super()._cut()

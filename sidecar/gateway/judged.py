@@ -23,6 +23,7 @@ from . import forward, record, respond
 from .body import HeldBody
 from .head import header_lookup
 
+_ONE_PIECE_BYTES: Final = 64 * 1024
 _INFLATION: Final = 128  # what a coded body is taken to be, beside its size (deflate can do 1032)
 
 
@@ -101,9 +102,15 @@ class JudgedCall(HeldBody):
         self._leg = leg
         body = self._send_body
         length = len(body) if body or self.head.content_length >= 0 or self.head.chunked else -1
-        data = forward.upstream_head(self, length) + body
+        sent = forward.upstream_head(self, length)
         self.sent_ns = perf_counter_ns()
-        leg.send(data, self, head_only=self.method == b"HEAD", complete=True)
+        if len(body) <= _ONE_PIECE_BYTES:
+            leg.send(sent + body, self, head_only=self.method == b"HEAD", complete=True)
+        else:  # not copied once more
+            self._send_body = b""
+            leg.send(sent, self, head_only=self.method == b"HEAD", complete=False)
+            leg.write(body)
+            leg.end_upload()
         self._await_answer()
 
     # -- answer

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -29,6 +29,7 @@ from ..predictions import (
     OutcomeRow,
     Prediction,
     control_of,
+    each_row_of,
     exchange_of,
     interrupted_row,
     moment,
@@ -105,11 +106,8 @@ class Archive:
     async def take(self, batch: Sequence[Read]) -> None:
         """Rows into columns. Commits by itself when they take too much memory."""
         for read in batch:
-            self._take(read)
-        for part in [part for part in self._parts.values() if part.groups.full]:
-            before = part.groups.nbytes
-            await asyncio.to_thread(part.groups.encode)
-            self._bytes += part.groups.nbytes - before
+            await self._take(read)
+        await self._encode()
         if self._asked >= SETTLE_LABELS:
             await asyncio.to_thread(self._settle, self._cursor)
         if self._rows >= COMMIT_ROWS or self._bytes >= COMMIT_BYTES:
@@ -148,10 +146,19 @@ class Archive:
         self._bytes = 0
         self._cursor = Cursor()
 
-    def _take(self, read: Read) -> None:
+    async def _encode(self) -> None:
+        for part in [part for part in self._parts.values() if part.groups.full]:
+            before = part.groups.nbytes
+            await asyncio.to_thread(part.groups.encode)
+            self._bytes += part.groups.nbytes - before
+
+    async def _take(self, read: Read) -> None:
         self._last[read.stream] = read.record
-        for data_set, row in self._rows_of(read):
+        for number, (data_set, row) in enumerate(self._rows_of(read)):
             self._add(data_set, row)
+            if number % CHUNK_ROWS == CHUNK_ROWS - 1:  # one body may have more rows than memory should hold
+                await self._encode()
+                await asyncio.sleep(0)
         known = self._spans.get((read.stream, read.segment))
         first = known.first if known is not None else read.offset
         self._spans[read.stream, read.segment] = Span(read.replica, read.stream, read.segment, first, read.offset)
@@ -159,19 +166,20 @@ class Archive:
         place = Position(read.segment, end, read.number + 1)
         self._cursor = Cursor({**self._cursor.positions, read.stream: place})
 
-    def _rows_of(self, read: Read) -> list[tuple[str, msgspec.Struct]]:
+    def _rows_of(self, read: Read) -> Iterable[tuple[str, msgspec.Struct]]:
         secret = self._context.secret
         if read.kind in (Kind.OPEN, Kind.CLOSE):
             self._streams.take(read)
         if read.kind in (Kind.EXCHANGE, Kind.CLOSE):
             exchange = exchange_of(read)
             guard = self._guard(exchange.policy_digest) if exchange is not None else None
-            found = rows_of(read, guard, key=secret)
-            every = found
             sampled = guard is not None and guard.recording.sample < 1.0
+            if not sampled and self._places.empty:
+                return (("predictions", row) for row in each_row_of(read, guard, key=secret))
+            found = every = rows_of(read, guard, key=secret)
             if guard is not None and sampled:
                 found = [row for row in every if self._keeping.keeps(row, guard)]
-            if exchange is not None and (sampled or not self._places.empty):
+            if exchange is not None:
                 kept = {row.row for row in found}
                 dropped = (row for row in every if row.row not in kept)
                 self._labelled.note(read, exchange.started_unix_ns, every, dropped)

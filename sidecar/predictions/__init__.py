@@ -8,7 +8,7 @@ JSON-ready. Never: a header, a credential, a value the policy hides, an exceptio
 from __future__ import annotations
 
 from .beside import Opinion, opinions
-from .decode import exchange_of, rows_of
+from .decode import each_row_of, exchange_of, rows_of
 from .interrupted import Opened, OpenStreams, interrupted_row
 from .outcomes import ControlRow, OutcomeRow, ShadowRow, control_of, outcome_of, shadow_of
 from .row import Prediction, from_record, to_json, to_record
@@ -23,6 +23,7 @@ __all__ = [
     "Prediction",
     "ShadowRow",
     "control_of",
+    "each_row_of",
     "exchange_of",
     "from_record",
     "hashed",

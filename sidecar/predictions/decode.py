@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ..exchange import Close, Exchange, ListedViolation
@@ -13,10 +14,21 @@ from ..verdict import Outcome
 from .beside import opinions
 from .row import CandidateVerdict, Latency, ModelRef, PolicyRef, Prediction, RowViolation, Story
 from .sliced import hidden_slices
-from .stored import Told, by_row, read_reply, told_of
+from .stored import ByRow, Told, read_reply, told_of
 from .values import hashed, moment, plain, safe_name
 
 _NOT_PREDICTIONS: Final = frozenset({"management", "metadata", "health"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What all rows of a call say alike, made once."""
+
+    ts: str | None
+    model: ModelRef
+    policy: PolicyRef
+    latency: Latency
+    story: Story
 
 
 def exchange_of(read: Read) -> Exchange | None:
@@ -28,38 +40,49 @@ def exchange_of(read: Read) -> Exchange | None:
 
 
 def rows_of(read: Read, guard: Guard | None, *, key: bytes = b"") -> list[Prediction]:
-    """The prediction rows of a frame; [] for frames and calls that are none (health, metadata, management).
+    """All of `each_row_of` at once: of a body of many rows, a hundred times its size."""
+    return list(each_row_of(read, guard, key=key))
+
+
+def each_row_of(read: Read, guard: Guard | None, *, key: bytes = b"") -> Iterator[Prediction]:
+    """The prediction rows of a frame; none for frames and calls that are none (health, metadata, management).
 
     `guard` is that of the record's own policy digest. `key` is the secret that hides values; without it, what would be
     hashed is left out.
     """
     exchange = exchange_of(read)
     if exchange is None or (not exchange.policy_digest and exchange.route_kind in _NOT_PREDICTIONS):
-        return []
+        return
     told = told_of(exchange, read.payloads, guard)
     told.violations = _by_place(exchange, told)
-    rows = [_row(exchange, read, guard, told, index, key) for index in range(told.rows)]
-    if guard is not None and guard.candidate is not None:
-        _judge_beside(rows, exchange, read.payloads, guard)
-    return rows
+    call = _call(exchange, guard)
+    beside = _beside(exchange, read.payloads, guard)
+    for index in range(told.rows):
+        row = _row(exchange, read, guard, told, call, index, key)
+        row.candidate = next(beside, None)
+        yield row
 
 
-def _judge_beside(rows: list[Prediction], exchange: Exchange, payloads: Sequence[bytes], guard: Guard) -> None:
+def _beside(exchange: Exchange, payloads: Sequence[bytes], guard: Guard | None) -> Iterator[CandidateVerdict]:
+    if guard is None or guard.candidate is None:
+        return
     try:
         found = opinions(exchange, payloads, guard)
     except Exception:  # as in `told_of`: the row itself is told
         return
-    for row, (active, candidate) in zip(rows, found, strict=False):
+    for active, candidate in found:
         broken = [RowViolation(one.code, _safe(one.feature), one.action.value) for one in candidate.broken]
-        row.candidate = CandidateVerdict(candidate.outcome.value, active.outcome.value, broken)
+        yield CandidateVerdict(candidate.outcome.value, active.outcome.value, broken)
 
 
 def answer_rows(guard: Guard, body: bytes, key: bytes) -> list[dict[str, Any]]:
     """Another model's answer under the same policy, by row, hidden alike. WireError where it cannot be read."""
-    return [_hide(values, guard.recording.hidden, key) for values in by_row(read_reply(guard, body))]
+    return [_hide(values, guard.recording.hidden, key) for values in ByRow(read_reply(guard, body))]
 
 
-def _row(exchange: Exchange, read: Read, guard: Guard | None, told: Told, index: int, key: bytes) -> Prediction:
+def _row(
+    exchange: Exchange, read: Read, guard: Guard | None, told: Told, call: _Call, index: int, key: bytes
+) -> Prediction:
     recording = guard.recording if guard is not None else None
     hidden = recording.hidden if recording is not None else {}
     features = told.features[index] if told.features else {}
@@ -68,7 +91,6 @@ def _row(exchange: Exchange, read: Read, guard: Guard | None, told: Told, index:
     violations = told.violations.get(index, ())
     entity = features.get(recording.entity) if recording is not None and recording.entity else None
     label_value = features.get(recording.label_key) if recording is not None and recording.label_key else None
-    first_byte = exchange.first_byte_ns
     enforcing = exchange.mode == "enforce"
     identity = guard.identity if guard is not None and exchange.policy_digest else None
     slices: dict[str, Any] = {}
@@ -78,19 +100,12 @@ def _row(exchange: Exchange, read: Read, guard: Guard | None, told: Told, index:
         prediction_id=exchange.prediction_id,
         row=index,
         request_id=_safe(exchange.request_id),
-        ts=moment(exchange.started_unix_ns),
+        ts=call.ts,
         caller=_safe(exchange.caller),
         entity=_hide_one(recording.entity, entity, hidden, key) if recording is not None else None,
         protocol=exchange.protocol or (identity.protocol if identity is not None else ""),
-        model=ModelRef(
-            _safe(exchange.model_name) or (identity.model_name if identity is not None else ""),
-            _safe(exchange.model_version),
-        ),
-        policy=PolicyRef(
-            identity.name if identity is not None else "",
-            identity.version if identity is not None else "",
-            exchange.policy_digest,
-        ),
+        model=call.model,
+        policy=call.policy,
         environment=read.environment,
         replica=read.replica,
         arm=exchange.arm,
@@ -107,18 +122,31 @@ def _row(exchange: Exchange, read: Read, guard: Guard | None, told: Told, index:
         raw_features=_hide(raw, hidden, key),
         prediction=_hide(told.predictions[index], hidden, key) if told.predictions else {},
         status=exchange.status,
-        latency_ms=Latency(
-            exchange.total_ns / 1e6,
-            exchange.contract_ns / 1e6,
-            exchange.upstream_ns / 1e6 if exchange.upstream_ns else None,
-            first_byte / 1e6 if first_byte else None,
-        ),
+        latency_ms=call.latency,
         trace_id=exchange.trace_id,
         span_id=exchange.span_id,
         slices=slices,
         unread=told.unread,
-        story=_story(exchange),
+        story=call.story,
         join_key=hashed(plain(label_value), key) if label_value is not None else None,
+    )
+
+
+def _call(exchange: Exchange, guard: Guard | None) -> _Call:
+    identity = guard.identity if guard is not None and exchange.policy_digest else None
+    name, version, model = (identity.name, identity.version, identity.model_name) if identity else ("", "", "")
+    first_byte, upstream = exchange.first_byte_ns, exchange.upstream_ns
+    return _Call(
+        ts=moment(exchange.started_unix_ns),
+        model=ModelRef(_safe(exchange.model_name) or model, _safe(exchange.model_version)),
+        policy=PolicyRef(name, version, exchange.policy_digest),
+        latency=Latency(
+            exchange.total_ns / 1e6,
+            exchange.contract_ns / 1e6,
+            upstream / 1e6 if upstream else None,
+            first_byte / 1e6 if first_byte else None,
+        ),
+        story=_story(exchange),
     )
 
 

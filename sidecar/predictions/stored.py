@@ -71,7 +71,7 @@ def _read(exchange: Exchange, payloads: Sequence[bytes], guard: Guard, headers: 
         body = decode_body(request, headers.get("content-encoding", ""), guard.max_decoded_bytes)
         raw = guard.codec.read_request(body, headers.get)
         told.rows = raw.count
-        told.features = by_row(raw, hidden_sides)
+        told.features = ByRow(raw, hidden_sides)
         told.sent = range(raw.count)
         if exchange.request_edits:
             _edited(exchange, guard, body, raw, headers, told, hidden_sides)
@@ -100,7 +100,7 @@ def _edited(
     spans = [Span(edit.start, edit.end, edit.data) for edit in exchange.request_edits]
     seen = guard.codec.read_request(splice(body, spans), headers.get)
     told.sent = _sent_rows(exchange, raw, seen.count)
-    before, after = told.features, by_row(seen, left_out)
+    before, after = told.features, ByRow(seen, left_out)
     features = list(before)
     raws: list[Mapping[str, Value]] = [{} for _ in before]
     changed: set[int] = set()
@@ -140,7 +140,7 @@ def _answered(exchange: Exchange, guard: Guard, answer: bytes, told: Told) -> No
     coding = dict(exchange.response_headers).get("content-encoding", "")
     plain_answer = decode_body(answer, coding, guard.max_decoded_bytes)
     reply = read_reply(guard, plain_answer)
-    answers = by_row(reply)
+    answers = ByRow(reply)
     if not told.features and not told.fallback and not told.dropped and exchange.rows in (0, reply.count):
         told.rows = reply.count  # the request was not kept: the answer says how many rows there were
         told.sent = range(reply.count)
@@ -154,10 +154,10 @@ def _answered(exchange: Exchange, guard: Guard, answer: bytes, told: Told) -> No
     told.predictions = predictions
     if not success:
         return
-    final = predictions
+    final: Sequence[Mapping[str, Value]] = predictions
     if exchange.response_edits:
         spans = [Span(edit.start, edit.end, edit.data) for edit in exchange.response_edits]
-        edited = by_row(read_reply(guard, splice(plain_answer, spans), exchange.dropped_rows))
+        edited = ByRow(read_reply(guard, splice(plain_answer, spans), exchange.dropped_rows))
         final = edited if len(edited) == told.rows else predictions
         repaired = {row for row in told.sent if not _alike(predictions[row], final[row])}
         told.changed |= repaired - told.fallback - told.dropped
@@ -193,11 +193,18 @@ def read_reply(guard: Guard, body: bytes, null_rows: Collection[int] = ()) -> Ro
     return found if found.count == rows.count or not named else rows
 
 
-def by_row(rows: Rows, left_out: frozenset[str] = frozenset()) -> list[Mapping[str, Value]]:
-    """One mapping a row, without what is missing."""
-    names = [name for name in rows.columns if name not in left_out]
-    columns = [rows.columns[name] for name in names]
-    return [
-        {name: value for name, value in zip(names, values, strict=True) if value is not MISSING}
-        for values in (zip(*columns, strict=True) if columns else [()] * rows.count)
-    ]
+class ByRow(Sequence[Mapping[str, Value]]):
+    """One mapping a row, without what is missing, made when it is asked for: all together take many times what the
+    columns do."""
+
+    def __init__(self, rows: Rows, left_out: frozenset[str] = frozenset()) -> None:
+        self._columns = [(name, column) for name, column in rows.columns.items() if name not in left_out]
+        self._count = rows.count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, row: Any) -> Any:
+        if row >= self._count:
+            raise IndexError(row)
+        return {name: value for name, column in self._columns if (value := column[row]) is not MISSING}

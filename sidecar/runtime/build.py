@@ -11,6 +11,7 @@ import ssl
 import sys
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -28,6 +29,7 @@ from ..telemetry.sampling import sampled_below
 from ..upstream import Pool, PoolLimits, parse_address
 from . import log
 from .compile import UpstreamLimits, compile_guard, limits_of
+from .memory import body_budget, give_memory_back, memory_limit
 from .messages import Policies, Standing, WorkerSettings
 from .publish import policy_path
 from .secret import read_token
@@ -35,6 +37,7 @@ from .worker import main
 
 JOURNAL_TICK_SECONDS: Final = 1.0
 FLUSH_SECONDS: Final = 0.5
+JUDGING_THREADS: Final = 2  # large bodies at a time: each takes some times its size, and they share one interpreter
 
 
 class GatewayService:
@@ -43,6 +46,7 @@ class GatewayService:
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
+        self._loop.set_default_executor(ThreadPoolExecutor(JUDGING_THREADS))
         self._log = log.logger().bind(worker=settings.worker)
         self._platform = room.platform_from_canonical(settings.platform.encode())
         self._tls = _tls(settings)
@@ -168,6 +172,9 @@ def settings_of(
     token = read_token(settings.feedback_token_file, "--feedback-token-file")
     return GatewaySettings(
         max_body_bytes=limits.max_body,
+        buffered_bytes_budget=body_budget(
+            memory_limit(), workers=settings.workers, observers=settings.observers, largest=limits.max_body
+        ),
         max_in_flight=limits.max_in_flight,
         durability=platform.journal.durability,
         when_full=platform.journal.when_full,
@@ -212,6 +219,7 @@ def _tls(settings: WorkerSettings) -> ssl.SSLContext | None:
 
 async def build(settings: WorkerSettings) -> GatewayService:
     """For `worker.main`."""
+    give_memory_back()
     log.configure()
     return GatewayService(settings)
 

@@ -97,6 +97,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True):
     worker: int
     data: str
     journal: str
+    workers: int = 1  # of this container, which share its memory
+    observers: bool = False  # run in it, too
     platform: str = "{}"  # canonical JSON text
     unmatched: str = "auto"
     replica: str = ""

@@ -17,6 +17,8 @@ def worker_settings(
     """Of one worker."""
     return WorkerSettings(
         worker=index,
+        workers=settings.workers,
+        observers=settings.observers == "on",
         data=str(data),
         journal=str(journal),
         platform=loaded.platform,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.__main__ import FULL, QUICK, arguments, labels, timing
+from bench.__main__ import FULL, QUICK, arguments, containers, labels, timing
 from bench.failure import BenchError
 
 
@@ -36,3 +36,12 @@ def test_timing() -> None:
 def test_runs_that_could_not_measure_are_refused(words: list[str]) -> None:
     with pytest.raises(BenchError, match="at least 1"):
         timing(arguments(words))
+
+
+def test_bodies_in_containers_are_offered_for_a_minute_or_as_told() -> None:
+    plan = containers(arguments(["memory"]))
+    assert (plan.seconds, plan.rate, plan.size, plan.compiled) == (60.0, 50.0, 10_000_000, True)
+    plan = containers(arguments(["memory", "--quick", "--rate", "5", "--pure"]))
+    assert (plan.seconds, plan.rate, plan.compiled) == (10.0, 5.0, False)
+    with pytest.raises(BenchError, match="at least 1"):
+        containers(arguments(["memory", "--rate", "0.1"]))
