@@ -112,11 +112,12 @@ def test_a_start_on_a_full_disk_serves_counts_and_recovers(small_disk: Path) -> 
     writer.close()
 
 
-def test_a_failed_sync_is_told_and_never_trusted_again(tmp_path: Path) -> None:
+def written_while(tmp_path: Path, call: str, error: str) -> list[str]:
+    """What a process says that writes and syncs four records while the second of these system calls fails."""
     strace = shutil.which("strace")
     if strace is None:
-        pytest.skip("strace, which makes fdatasync fail, is not installed")
-    inject = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=2"]
+        pytest.skip(f"strace, which makes {call} fail, is not installed")
+    inject = ["-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:error={error}:when=2"]
     done = subprocess.run(
         [strace, *inject, sys.executable, str(CHILD), str(tmp_path), "sync", "0"],
         capture_output=True, text=True, timeout=60,
@@ -124,24 +125,18 @@ def test_a_failed_sync_is_told_and_never_trusted_again(tmp_path: Path) -> None:
     if "ptrace" in done.stderr:
         pytest.skip(f"this machine lets nobody trace: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == ["0 1 0", "1 0 1", "2 1 1", "3 1 1"]
+    return done.stdout.splitlines()
+
+
+def test_a_failed_sync_is_told_and_never_trusted_again(tmp_path: Path) -> None:
+    assert written_while(tmp_path, "fdatasync", "EIO") == ["0 1 0", "1 0 1", "2 1 1", "3 1 1"]
     assert len(list_segments(tmp_path / "journal", "hot-0")) == 2  # what came after is in a segment of its own
     assert read_page(page_path(tmp_path, "hot-0")).values.counters[metrics.JOURNAL_FSYNC_FAILURES.slot] == 1
 
 
 @pytest.mark.parametrize("error", ["EIO", "ENOSPC", "EDQUOT"])
 def test_a_write_that_fails_goes_to_a_fresh_segment(tmp_path: Path, error: str) -> None:
-    strace = shutil.which("strace")
-    if strace is None:
-        pytest.skip("strace, which makes writev fail, is not installed")
-    inject = ["-f", "-qq", "-o", "/dev/null", "-e", "trace=writev", "-e", f"inject=writev:error={error}:when=2"]
-    done = subprocess.run(
-        [strace, *inject, sys.executable, str(CHILD), str(tmp_path), "sync", "0"],
-        capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    if "ptrace" in done.stderr:
-        pytest.skip(f"this machine lets nobody trace: {done.stderr.strip()}")
-    assert done.returncode == 0, done.stderr
+    written_while(tmp_path, "writev", error)
     reader = Reader(tmp_path / "journal")
     assert [r.record.subject for r in reader.read() if isinstance(r.record, Transition)] == ["0", "1", "2", "3"]
     assert len(list_segments(tmp_path / "journal", "hot-0")) == 2
