@@ -161,7 +161,9 @@ class Guard:
             if not verdict.changes and not drop:
                 return Judged(verdict, body, rows=rows.count)
             try:
-                edits = self.codec.edit_request(plain, verdict.changes, drop)
+                edits = rows.edit(verdict.changes, drop) if rows.edit is not None else None
+                if edits is None:
+                    edits = self.codec.edit_request(plain, verdict.changes, drop)
             except WireError as fault:  # a repair that this body has no place for: what was found stays told
                 unread = _unread(mode, fault.fault)
                 verdict = replace(unread, violations=verdict.violations, total=verdict.total)

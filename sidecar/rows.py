@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, TypeAlias
+
+from .edits import Span
 
 
 class Missing(Enum):
@@ -43,12 +45,26 @@ def same_value(one: Value, other: Value) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """Set one cell to `value` (MISSING takes it out of the body)."""
+
+    row: int
+    feature: str
+    value: Value
+
+
+# Changes and the rows to be taken out → the spans of the body that do it, or None: the codec's `edit_request` decides
+Edit: TypeAlias = Callable[[Sequence[Change], Collection[int]], tuple[Span, ...] | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
     """`count` rows; each column of `columns` has `count` values; `pointer(feature, row)` is RFC 6901 in the body.
 
     With `numbers` the columns hold only those rows of the body, in order: all others are proven clean.
     `unknown` maps each name that the body has and nobody asked for to the rows that have it. `model_version` is what
     the body states ("" = unstated). A column is there for every feature the codec was bound to, all MISSING if absent.
+    `edit` makes changes to these rows, and takes rows out, without the body being read again; None where it cannot.
     """
 
     count: int
@@ -57,20 +73,12 @@ class Rows:
     unknown: Mapping[str, Sequence[int]] = field(default_factory=dict)
     model_version: str = ""
     numbers: Sequence[int] | None = None
+    edit: Edit | None = None
 
     @property
     def read(self) -> int:
         """How many rows the columns hold."""
         return self.count if self.numbers is None else len(self.numbers)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Set one cell to `value` (MISSING takes it out of the body)."""
-
-    row: int
-    feature: str
-    value: Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ proven here for the body as well: as many colons as keys were decoded, row by ro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -15,9 +16,10 @@ from msgspec import UNSET
 from ..errors import WireError
 from ..rows import Rows
 from .base import Sieve
-from .document import Document, count_keys, parse
+from .document import Document, count_keys, encode, parse
 from .row_accept import RowType, RowTypes, too_many, wrapped
-from .row_table import Form, Layout, Path, RowTable
+from .row_edit import edit_rows
+from .row_table import Encode, Form, Layout, Path, RowTable
 from .typed import DECODE_ERRORS, list_of
 
 LEAST_BYTES: Final = 4096  # below, reading everything is as quick
@@ -28,10 +30,13 @@ Unpack: TypeAlias = Callable[[RowTable], Mapping[str, Sequence[Any]]]
 
 
 class _Sifted(NamedTuple):
-    total: int
+    """`rows` are the bytes of each; `alone` says that nothing before them can be taken for one."""
+
+    rows: Sequence[Any]
     numbers: tuple[int, ...]
     documents: list[Document]
     form: Form
+    alone: bool
 
 
 class _RowForm(NamedTuple):
@@ -41,7 +46,13 @@ class _RowForm(NamedTuple):
 
 
 def request_sieve(
-    types: RowTypes, layout: Layout, path: Path, columns_of: Unpack, *, optional: Sequence[str] = ()
+    types: RowTypes,
+    layout: Layout,
+    path: Path,
+    columns_of: Unpack,
+    *,
+    optional: Sequence[str] = (),
+    encode: Encode = encode,
 ) -> Sieve | None:
     """A sieve for bodies with nothing but a list of rows at `path`; None where no form of row can be sifted."""
     sift = _sifter(types, path, optional)
@@ -57,11 +68,14 @@ def request_sieve(
         if sifted.form is Form.LIST and any(len(row) != width for row in documents):
             return None  # the exact path says which, and why
         try:
-            table = RowTable(path, False, sifted.form, layout.paths(sifted.form, width, (*path, 0)), documents, width)
+            paths = layout.paths(sifted.form, width, (*path, 0))
+            table = RowTable(path, False, sifted.form, paths, documents, width, encode)
             columns = columns_of(table) if documents else dict.fromkeys(layout.names, ())
         except WireError:
             return None
-        return Rows(sifted.total, columns, table.pointer, table.unknown(layout.columns), numbers=sifted.numbers)
+        edit = partial(edit_rows, body, sifted.rows, sifted.numbers, table) if sifted.alone else None
+        unknown = table.unknown(layout.columns)
+        return Rows(len(sifted.rows), columns, table.pointer, unknown, numbers=sifted.numbers, edit=edit)
 
     return read
 
@@ -78,6 +92,7 @@ def _sifter(types: RowTypes, path: Path, optional: Sequence[str]) -> Callable[[b
     wrapping = tuple(f"m{depth}" for depth in range(len(path)))
     extra = tuple(f"o{index}" for index in range(len(optional)))
     starts = types.starts_at(path)
+    bracketed = any("[" in name or "{" in name for name in (*map(str, path), *optional))
 
     def sift(body: bytes) -> _Sifted | None:
         form = forms.get(starts(body))
@@ -88,8 +103,12 @@ def _sifter(types: RowTypes, path: Path, optional: Sequence[str]) -> Callable[[b
         except DECODE_ERRORS:
             return None
         keys = len(wrapping)
+        alone = not bracketed
         for member in extra:
-            keys += getattr(message, member) is not UNSET
+            text = getattr(message, member)
+            if text is not UNSET:
+                keys += 1
+                alone = alone and "[" not in text and "{" not in text
         for member in wrapping:
             message = getattr(message, member)
         suspects = _suspects(message, form)
@@ -105,7 +124,7 @@ def _sifter(types: RowTypes, path: Path, optional: Sequence[str]) -> Callable[[b
             return None
         if keys + clean_keys + sum(map(count_keys, documents)) != body.count(b":"):
             return None
-        return _Sifted(len(message), numbers, documents, form.form)
+        return _Sifted(message, numbers, documents, form.form, alone)
 
     return sift
 

@@ -111,7 +111,7 @@ class TfServingCodec:
         types = RowTypes.of(self.layout, features, rules)
         if types is None or any(name not in self.layout.names for name in features):
             return None
-        return request_sieve(types, self.layout, ("instances",), _columns, optional=("signature_name",))
+        return request_sieve(types, self.layout, ("instances",), _columns, optional=("signature_name",), encode=_encode)
 
     def reply_acceptor(self, predictions: Mapping[str, TypedFeature]) -> ReplyAcceptor | None:
         if not predictions:

@@ -11,6 +11,7 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from sidecar.contract import Compiled
+from sidecar.edits import splice
 from sidecar.errors import WireError
 from sidecar.wire import Codec, Sieve
 from sidecar.wire.plain import PlainJson
@@ -104,6 +105,14 @@ def test_any_contract_and_rows_get_the_same_verdict(data: st.DataObject) -> None
     event("sifted" if found is not None else "declined")
     if found is not None:
         assert found[0] == found[1]
+        sifted = sieve(body)
+        assert sifted is not None and sifted.numbers is not None and sifted.edit is not None
+        verdict = contract.judge_request(sifted, caller="", now_seconds=0.0)
+        chosen = st.lists(st.sampled_from(sifted.numbers)) if sifted.numbers else st.just([])
+        drop = tuple(sorted({*verdict.dropped_rows, *verdict.fallback_rows, *data.draw(chosen)}))
+        spans = sifted.edit(verdict.changes, drop)
+        event("not edited" if spans is None else "edited" if spans else "nothing to edit")
+        assert spans is None or spans == codec.edit_request(body, verdict.changes, drop)
 
 
 def test_rules_make_a_row_suspect() -> None:
@@ -158,6 +167,97 @@ LONG = json.dumps([GOOD] * 200)[1:-1]
 def test_what_types_cannot_prove_is_read_whole(body: str) -> None:
     _, sieve = bound(compiled(PEOPLE))
     assert sieve(body.encode()) is None
+
+
+def edited(codec: Codec, body: bytes, contract: Compiled, sieve: Sieve) -> None:
+    """The sieve's edits are those of reading everything, span by span."""
+    sifted = sieve(body)
+    assert sifted is not None and sifted.edit is not None
+    verdict = contract.judge_request(sifted, caller="", now_seconds=0.0)
+    drop = verdict.dropped_rows + verdict.fallback_rows
+    assert verdict.changes or drop
+    assert sifted.edit(verdict.changes, drop) == codec.edit_request(body, verdict.changes, drop)
+
+
+@pytest.mark.parametrize("columns", [(), ("age", "job", "tenure")])
+@pytest.mark.parametrize(
+    ("dropped", "mended"),
+    [
+        ([], [0]),
+        ([], [3, 4, 119]),
+        ([0], []),
+        ([0, 1, 2], [3, 5]),
+        ([0, 2, 3, 7], [1, 8]),
+        ([118, 119], [117]),
+        ([119], [0]),
+        ([50, 51, 60], [52, 59, 61]),
+    ],
+)
+def test_rows_are_edited_where_they_stand(columns: tuple[str, ...], dropped: list[int], mended: list[int]) -> None:
+    contract = compiled({**PEOPLE, "on_bad_rows": "drop_rows"})
+    codec, sieve = bound(contract, columns=columns)
+    rows = [dict(GOOD) for _ in range(120)]
+    for row in dropped:
+        rows[row]["age"] = -1
+    for row in mended:
+        rows[row]["job"] = "astronaut"
+    listed: list[Any] = [list(row.values()) for row in rows] if columns else rows
+    for text in (
+        a_body(listed),
+        a_body(listed, signature_name="x"),
+        json.dumps({"instances": listed}, indent=2).encode(),
+    ):
+        edited(codec, text + b" " * LEAST_BYTES, contract, sieve)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.sampled_from(["good", "mended", "dropped"]), min_size=1, max_size=30),
+    st.integers(0, 120),
+    st.booleans(),
+    st.sampled_from([None, 1]),
+)
+def test_any_rows_out_and_mended(kinds: list[str], ahead: int, as_lists: bool, indent: int | None) -> None:
+    contract = compiled({**PEOPLE, "on_bad_rows": "drop_rows"})
+    codec, sieve = bound(contract, columns=("age", "job", "tenure") if as_lists else ())
+    bad = {"good": GOOD, "mended": {**GOOD, "job": "]}[{"}, "dropped": {**GOOD, "age": 121}}
+    rows = [*[GOOD] * ahead, *[bad[kind] for kind in kinds], *[GOOD] * (120 - ahead)]
+    body = json.dumps({"instances": [list(row.values()) for row in rows] if as_lists else rows}, indent=indent).encode()
+    if {*kinds} != {"good"}:
+        edited(codec, body + b" " * LEAST_BYTES, contract, sieve)
+
+
+def test_a_name_that_nobody_declared_is_taken_out_of_its_row() -> None:
+    contract = compiled(PEOPLE)
+    codec, sieve = bound(contract)
+    rows: list[Any] = [dict(GOOD) for _ in range(120)]
+    rows[9], rows[10] = {"shoe_size": 44, **GOOD}, {**GOOD, "job": "?", "shoe_size": 44, "hat": [1, {"a": 2}]}
+    edited(codec, a_body(rows), contract, sieve)
+
+
+@pytest.mark.parametrize("name", ["[30, 1]", "{}", "["])
+def test_a_text_before_the_rows_that_could_be_taken_for_one_is_left_to_the_exact_path(name: str) -> None:
+    contract = compiled(PEOPLE)
+    _, sieve = bound(contract)
+    rows = [{**GOOD, "age": 500}, *[dict(GOOD) for _ in range(120)]]
+    sifted = sieve(a_body(rows, signature_name=name))
+    assert sifted is not None and sifted.edit is None
+
+
+def test_more_values_than_are_read_as_a_whole_are_repaired_too() -> None:
+    contract = compiled(PEOPLE)
+    codec, sieve = bound(contract, columns=("age", "job", "tenure"))
+    rows: list[Any] = [[30, "a", 1.5]] * 300_000
+    rows[299_999] = [30, "astronaut", 1.5]
+    body = a_body(rows)
+    with pytest.raises(WireError, match="more than 800,000 elements"):
+        codec.edit_request(body, (), (1,))
+    sifted = sieve(body)
+    assert sifted is not None and sifted.edit is not None
+    verdict = contract.judge_request(sifted, caller="", now_seconds=0.0)
+    spans = sifted.edit(verdict.changes, ())
+    assert spans is not None
+    assert splice(body, spans).endswith(b'[30, "a", 1.5], [30, "a", 1.5]]}')
 
 
 def test_the_sieve_is_used_for_the_whole_verdict() -> None:
