@@ -146,7 +146,7 @@ def _result(report: FileReport, result: Result) -> dict[str, Any]:
 
 def as_junit(files: Sequence[FileReport]) -> str:
     """JUnit's XML as CI systems read it: a suite for each file, `failure` for a difference, `error` for no run."""
-    total = sum(max(len(report.results), bool(report.findings)) for report in files)
+    total = sum(max(len(report.results), int(bool(report.findings))) for report in files)
     failed = sum(sum(bool(result.failures) for result in report.results) for report in files)
     wrong = sum(_errors(report) for report in files)
     lines = [HEAD]
@@ -164,7 +164,7 @@ def _errors(report: FileReport) -> int:
 
 def _suite(report: FileReport) -> Iterator[str]:
     failed = sum(bool(result.failures) for result in report.results)
-    tests = max(len(report.results), bool(report.findings))
+    tests = max(len(report.results), int(bool(report.findings)))
     yield (
         f'  <testsuite name={attribute(report.file)} tests="{tests}" failures="{failed}" '
         f'errors="{_errors(report)}" time="{sum(report.seconds):.6f}">'

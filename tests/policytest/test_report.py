@@ -81,6 +81,12 @@ def test_junit_is_what_ci_reads() -> None:
     assert "a.test.yaml:5:65: codes: expected [age.max], actual [age.min]" in failure.text
 
 
+def test_junit_counts_in_numbers_a_file_that_cannot_be_run() -> None:
+    unread = FileReport("p.test.yaml", findings=(Finding("key.unknown", "no key `rwo`"),))
+    for suite in ElementTree.fromstring(report.as_junit([unread])).iter("testsuite"):
+        assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("1", "0", "1")
+
+
 def test_junit_takes_any_text() -> None:
     odd = FileReport("a\x00\x1b.test.yaml", findings=(Finding("x", "]]> & \ud800 \x07", file="a"),))
     ElementTree.fromstring(report.as_junit([odd]))
