@@ -233,7 +233,7 @@ def one_policy(number: int, kind: str, answer: Answer) -> str:
     return "" if seen == expected else f"{found[0]} and {seen}"
 
 
-@pytest.mark.timeout(300 + RELOADS)
+@pytest.mark.timeout(300 + 5 * RELOADS)
 def test_reloads_under_load_mix_nothing_and_leak_nothing(tmp_path: Path, model: Model) -> None:
     path = tmp_path / "policy.yaml"
     path.write_text(written(1))
