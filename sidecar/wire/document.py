@@ -69,7 +69,7 @@ def parse(body: bytes, *, allow_nonfinite: bool = False, limits: Limits = DEFAUL
     """
     elements = body.count(b",") + body.count(b":")
     if elements > limits.elements:
-        raise WireError(WireFault.TOO_LARGE, f"the body has more than {limits.elements:,} elements")
+        raise WireError(WireFault.TOO_LARGE, f"the body has more than {limits.elements:,} elements: send fewer at once")
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
