@@ -73,7 +73,7 @@ class Prediction(msgspec.Struct, kw_only=True):
     `features` are what the model was sent (what was received, where nothing was sent); `raw_features` only what a
     repair changed, as received; `delivered` None = no prediction was delivered. `unread` says why features and
     prediction are empty: streamed | interrupted | no_policy | policy_unknown | not_kept | a fault of the wire.
-    `weight` says how many rows it stands for: 0 in the archive's files where a label alone brought it back, 1 once joined.
+    `weight` is how many rows it stands for: in the archive's files 0 where a label alone brought it back; joined, 1.
     """
 
     prediction_id: str
