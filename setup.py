@@ -41,6 +41,7 @@ HOT = [
     "sidecar/upstream/pool.py",
     "sidecar/wire/oip_accept.py",
     "sidecar/wire/row_accept.py",
+    "sidecar/wire/row_proof.py",
     "sidecar/wire/row_sieve.py",
 ]
 

@@ -1,44 +1,24 @@
-"""Fast accepts for rows in a JSON list: one typed decode per form that rows may have, then the keys are counted."""
+"""Fast accepts for rows in a JSON list: one type per form that rows may have."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import starmap
 from operator import attrgetter, itemgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET
 
 from ..rows import RowTest, TypedFeature
 from .base import Acceptor, ReplyAcceptor
+from .row_proof import Prover, RowForm, starts_at
+from .row_proof import RowType as RowType
+from .row_proof import too_many as too_many
+from .row_proof import wrapped as wrapped
 from .row_table import Layout, Path
-from .typed import ANY_SCALAR, DECODE_ERRORS, Check, element_of, list_of, narrowed, struct, tuple_of, values_of
+from .typed import ANY_SCALAR, DECODE_ERRORS, Check, element_of, narrowed, struct, tuple_of, values_of
 
-# Commas plus colons. What types decode is small: an object of one number takes nine times its bytes, not thirty.
-MOST_ELEMENTS: Final = 5_000_000
-_SKIPPED: Final = b": \t\r\n"
 _decode_any: Final = msgspec.json.Decoder().decode
-
-
-class RowType(NamedTuple):
-    """One form of row as a type. `keys` are those every row has; `optional` reads the members that may be UNSET."""
-
-    annotation: Any
-    keys: int = 0
-    optional: Callable[[Any], tuple[Any, ...]] | None = None
-    checks: tuple[tuple[Callable[[Any], Any], Check], ...] = ()
-    rules: tuple[tuple[Callable[[Any], tuple[Any, ...]], Callable[..., bool]], ...] = ()
-    not_one_long: bool = False  # a list of one is read as its only value
-
-
-class _Body(NamedTuple):
-    """A body with rows of one form: its decoder, and how the rows are found in what it gives."""
-
-    decode: Callable[[bytes], Any]
-    row: RowType
-    single: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,95 +62,17 @@ class RowTypes:
 
     @staticmethod
     def starts_at(path: Path) -> Callable[[bytes], bytes]:
-        """How the rows begin: `[{`, `[[`, `{…` or `[…`. A guess by the first such key: a wrong one only declines."""
-        key = b'"' + str(path[-1]).encode() + b'"' if path else b""
-
-        def starts(body: bytes) -> bytes:
-            at = body.find(key) + len(key)
-            return body[at : at + 16].translate(None, _SKIPPED)[:2]
-
-        return starts
+        """As `row_proof.starts_at`."""
+        return starts_at(path)
 
     def _prover(self, path: Path, optional: Sequence[str], single: bool) -> Acceptor | None:
-        flat = (self.lists, True) if self.has_columns and single else (self.scalars, False)
-        choices = {
-            b"[{": _body(path, self.objects, False, optional),
-            b"[[": _body(path, self.lists, False, optional),
-            b"{": _body(path, self.objects, True, optional) if single else None,
-            b"[": _body(path, flat[0], flat[1], optional),
-        }
-        if not any(choices.values()):
-            return None
-        starts = self.starts_at(path)
-        wrapping = tuple(f"m{depth}" for depth in range(len(path)))
-        extra = tuple(f"o{index}" for index in range(len(optional)))
-        many, nested, one_list, one_object = choices[b"[{"], choices[b"[["], choices[b"["], choices[b"{"]
+        def form(row: RowType | None, is_row: bool) -> RowForm | None:
+            return None if row is None else RowForm(path, row, is_row, optional)
 
-        def prove(body: bytes) -> int:
-            if too_many(body) or body.find(b"\\") >= 0:
-                return 0
-            start = starts(body)
-            if start == b"[{":
-                form = many
-            elif start == b"[[":
-                form = nested
-            elif start[:1] == b"{":
-                form = one_object
-            else:
-                form = one_list
-            if form is None:
-                return 0
-            try:
-                message = form.decode(body)
-            except DECODE_ERRORS:
-                return 0
-            keys = len(wrapping)
-            for member in extra:
-                keys += getattr(message, member) is not UNSET
-            for member in wrapping:
-                message = getattr(message, member)
-            rows = (message,) if form.single else message
-            row_type = form.row
-            keys += row_type.keys * len(rows)
-            if row_type.optional is not None:
-                for row in rows:
-                    values = row_type.optional(row)
-                    keys += len(values) - values.count(UNSET)
-            if body.count(b":") != keys:
-                return 0
-            if row_type.not_one_long and any(len(row) == 1 for row in rows):
-                return 0
-            for get, check in row_type.checks:
-                for row in rows:
-                    value = get(row)
-                    if value is not UNSET and check(value) is not True:
-                        return 0
-            for cells_of, holds in row_type.rules:
-                if not all(starmap(holds, map(cells_of, rows))):
-                    return 0
-            return len(rows)
-
-        return prove
-
-
-def _body(path: Path, row: RowType | None, single: bool, optional: Sequence[str]) -> _Body | None:
-    if row is None:
-        return None
-    annotation = row.annotation if single else list_of(row.annotation)
-    return _Body(msgspec.json.Decoder(wrapped(path, annotation, optional)).decode, row, single)
-
-
-def wrapped(path: Path, annotation: Any, optional: Sequence[str]) -> Any:
-    """The type of a body that has it at `path` (members m0, m1, …), with optional text members (o0, …) beside it."""
-    extra = [(f"o{index}", name, str) for index, name in enumerate(optional)]
-    for depth in reversed(range(len(path))):
-        annotation = struct("Body", [(f"m{depth}", str(path[depth]), annotation)], extra if depth == 0 else [])
-    return annotation
-
-
-def too_many(body: bytes) -> bool:
-    """Whether a body has more elements than types may decode. Each takes two bytes: most bodies need not be counted."""
-    return len(body) > 2 * MOST_ELEMENTS and body.count(b",") + body.count(b":") > MOST_ELEMENTS
+        flat = form(self.lists, True) if self.has_columns and single else form(self.scalars, False)
+        one_object = form(self.objects, True) if single else None
+        forms = (form(self.objects, False), form(self.lists, False), flat, one_object)
+        return Prover(path, optional, *forms).prove if any(one is not None for one in forms) else None
 
 
 def _object_row(

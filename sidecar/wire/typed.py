@@ -2,7 +2,7 @@
 
 Acceptors prove one thing beyond the annotations: no key came twice and none is unknown. Every key of a JSON text has
 one colon, and strings can only add colons; so when a body holds exactly as many colons as keys were decoded, each key
-was there once. A backslash (an escaped key, an escaped colon) always declines.
+was there once. Escapes change nothing of that: an escaped colon is not counted, an escaped key has its colon.
 """
 
 from __future__ import annotations
