@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from ..errors import RuntimeSetupError
+from ..errors import JournalError, RuntimeSetupError
 from ..predictions import ControlRow, OutcomeRow, Prediction, ShadowRow, moment, unix_ns_of
 
 try:
@@ -195,7 +195,17 @@ def _text_of(value: Any) -> str | None:
 
 def read_parquet(path: Path, kind: type[R], *, about: str = "") -> Iterator[R]:
     """The rows of one file; with `about`, only those with this prediction, request or trace id. FileNotFoundError when
-    retention has removed it."""
+    retention has removed it; JournalError for a file that is damaged."""
+    try:
+        yield from _read_parquet(path, kind, about)
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise JournalError(f"{path} cannot be read ({reason}); move it away to go on without its rows") from None
+
+
+def _read_parquet(path: Path, kind: type[R], about: str) -> Iterator[R]:
     if about:
         names = [name for name in _IDS if name in _COLUMNS[kind]]
         filters = [[(name, "==", about)] for name in names]

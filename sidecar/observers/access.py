@@ -35,6 +35,7 @@ class Access:
         """`context.section`: `stderr`, or the path of a file that is appended to."""
         self._target = str(context.section or STDERR)
         self._book = context.book
+        self._log = context.log
         self._stats = context.stats
         self._file = StateFile(context.data / "observers" / "access.state")
         self._descriptor = -1
@@ -42,7 +43,7 @@ class Access:
 
     async def open(self) -> Cursor:
         """Goes on after its last line; the first time, with the last minute: not with all that the journal holds."""
-        cursor, _ = await asyncio.to_thread(self._file.load)
+        cursor = await asyncio.to_thread(self._file.load_or_begin, self._log, "access.state_damaged")
         if not cursor.positions:
             self._since_unix_ns = time.time_ns() - int(_RECENT_SECONDS * 1e9)
         if self._target == STDERR:

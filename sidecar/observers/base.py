@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import msgspec
 
 from ..durable import write_whole
+from ..errors import JournalError
 from ..exchange import Kind
 from ..journal import Cursor, Read, StatsPage, Writer
 
@@ -99,8 +100,21 @@ class StateFile:
             raw = self.path.read_bytes()
         except FileNotFoundError:
             return Cursor(), b""
-        plain, state = msgspec.msgpack.decode(raw, type=tuple[dict[str, Any], bytes])
-        return Cursor.from_plain(plain), state
+        try:
+            plain, state = msgspec.msgpack.decode(raw, type=tuple[dict[str, Any], bytes])
+            return Cursor.from_plain(plain), state
+        except (msgspec.MsgspecError, JournalError, TypeError, ValueError, KeyError) as error:
+            raise JournalError(f"{self.path} cannot be read ({error}); move it away to begin anew") from None
+
+    def load_or_begin(self, log: Callable[[str, Mapping[str, Any]], None], event: str) -> Cursor:
+        """The last commit's cursor, of an observer without other state; a file that is none is set aside and told."""
+        try:
+            return self.load()[0]
+        except JournalError as error:
+            aside = self.path.with_suffix(".damaged")
+            self.path.replace(aside)
+            log(event, {"reason": str(error), "kept_as": str(aside)})
+            return Cursor()
 
     def save(self, cursor: Cursor, state: bytes) -> None:
         """Replace the last commit."""

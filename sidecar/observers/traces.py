@@ -47,8 +47,7 @@ class Traces:
         self._pending: list[ReadableSpan] = []  # at most a batch and what one record adds
 
     async def open(self) -> Cursor:
-        cursor, _ = await asyncio.to_thread(self._file.load)
-        return cursor
+        return await asyncio.to_thread(self._file.load_or_begin, self._log, "traces.state_damaged")
 
     async def take(self, batch: Sequence[Read]) -> None:
         for read in batch:

@@ -15,6 +15,7 @@ SPAN_EVENTS: Final[Mapping[str, str]] = {
 ACCESS: Final = "request.answered"
 LOG_EVENTS: Final[Mapping[str, str]] = {
     ACCESS: "one request, with `--access-log`: who asked what, what was answered, how long it took",
+    "access.state_damaged": "how far the lines are could not be read: set aside, they begin anew with the last minute",
     "admin.failed": "the admin port could not answer",
     "alert.cleared": "what a policy watches is within its limit again, or is watched no more",
     "alert.raised": "what a policy watches is beyond its limit: where, by how much, who answers for it",
@@ -50,6 +51,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "shadow.unusable": "a candidate cannot be asked as its policy says",
     "supervisor.failed": "a task of the supervisor ended with an error",
     "traces.refused": "the collector refused spans: they are dropped and counted",
+    "traces.state_damaged": "how far the spans are could not be read: set aside, what the journal holds is sent anew",
     "traces.unreadable": "a record whose ids are none has no spans",
     "worker.died": "a serving process ended and is started again",
     "worker.failed": "a serving process says why it cannot go on",

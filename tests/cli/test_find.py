@@ -126,3 +126,22 @@ def test_parquet_that_cannot_be_written_is_refused_with_its_place(
     assert capsys.readouterr().err.endswith(f"cannot write {nowhere}: No such file or directory\n")
     assert main(export) == 2
     assert "written to a file, not to stdout" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["find", "age > 0"], ["log", "export", "--format", "jsonl"], ["report", "contract"]])
+@pytest.mark.parametrize("keep", [0, 3, 500, None])
+def test_a_damaged_file_of_the_archive_is_named_and_the_rest_is_read_without_it(
+    desk: Desk, words: list[str], keep: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.call([30, 1.0])
+    desk.archive()
+    (file,) = (desk.data / "archive" / "predictions").rglob("*.parquet")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:keep] if keep is not None else whole[: len(whole) // 2] + b"PAR1" * (len(whole) // 8))
+    assert main([*words, "--data", str(desk.data)]) == 2
+    said = capsys.readouterr().err
+    assert f"{file} cannot be read (" in said and "move it away" in said
+    assert "Traceback" not in said
+    file.unlink()
+    desk.call([31, 1.0])
+    assert main([*words, "--data", str(desk.data)]) == 0

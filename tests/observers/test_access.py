@@ -91,6 +91,16 @@ def test_a_restart_goes_on_after_the_last_line(tmp_path: Path) -> None:
     assert asyncio.run(where()) == cursor(2)
 
 
+def test_a_damaged_cursor_is_set_aside_and_lines_go_on(tmp_path: Path) -> None:
+    target, state = tmp_path / "access.log", tmp_path / "observers" / "access.state"
+    live(tmp_path, target, [recent(request_id="a")])
+    for damaged in (b"", b"{bad", state.read_bytes()[:-3], b"\xff" * 40):
+        state.write_bytes(damaged)
+        live(tmp_path, target, [recent(request_id="b")], first=1)
+        assert state.with_suffix(".damaged").read_bytes() == damaged
+        assert lines(target)[-1]["request_id"] == "b"
+
+
 def test_the_first_time_it_does_not_tell_all_that_the_journal_holds(tmp_path: Path) -> None:
     target = tmp_path / "access.log"
     live(

@@ -113,6 +113,17 @@ def test_the_cursor_moves_once_the_collector_has_the_batch(tmp_path: Path, there
     assert len(there.spans) == 4
 
 
+def test_a_damaged_cursor_is_set_aside_and_spans_go_on(tmp_path: Path, there: Collector) -> None:
+    state = tmp_path / "observers" / "traces.state"
+    Life(tmp_path, Section(to=there.url)).run([exchange()])
+    state.write_bytes(b"")
+    second = Life(tmp_path, Section(to=there.url))
+    second.run([exchange(span_id="00000000000000a2")], first=1)
+    assert second.restored == Cursor()
+    assert len(there.spans) == 4
+    assert state.with_suffix(".damaged").exists()
+
+
 def test_a_crash_before_the_commit_sends_the_same_ids_again(tmp_path: Path, there: Collector) -> None:
     records = [exchange(span_id=f"{n:016x}") for n in range(1, BATCH_SPANS // 2 + 5)]
     Life(tmp_path, Section(to=there.url)).run(records, commit=False)
