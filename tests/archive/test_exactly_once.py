@@ -6,8 +6,6 @@ import asyncio
 import random
 import resource
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -22,8 +20,7 @@ from sidecar.observers.archive import Archive
 from sidecar.predictions import Prediction
 
 from .desk import Desk, archived, counted, end_of, live, lying_about
-
-ROOT = Path(__file__).parents[2]
+from .killed import killed
 
 
 def assert_once(desk: Desk) -> None:
@@ -141,18 +138,7 @@ def test_killed_at_random_moments_it_archives_every_row_once(tmp_path: Path) -> 
     dice = random.Random(7)
     kills = 0
     for _ in range(12):
-        child = subprocess.Popen(
-            [sys.executable, "-m", "tests.archive.child_archiver", str(desk.data)], stdout=subprocess.PIPE, cwd=ROOT
-        )
-        assert child.stdout is not None
-        assert child.stdout.readline() == b"alive\n"
-        try:
-            child.wait(dice.uniform(0.005, 0.25))
-        except subprocess.TimeoutExpired:
-            child.send_signal(signal.SIGKILL)
-            child.wait()
-            kills += 1
-        child.stdout.close()
+        kills += killed(desk.data, dice.uniform(0.005, 0.25))
         found = counted(desk.root)
         assert set(found.values()) <= {1}
         assert set(found) <= desk.wanted()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -22,11 +20,10 @@ from sidecar.observers.archive import Archive
 from sidecar.predictions import OutcomeRow
 from sidecar.telemetry import metrics
 from tests.archive.desk import Desk, archived, counted, lying_about, named
+from tests.archive.killed import killed
 from tests.archive.test_source import source_of
 from tests.kit.guards import CREDIT, policy, rows, scores
 from tests.predictions.calls import START, judged_call, prediction_id
-
-ROOT = Path(__file__).parents[2]
 
 ONE_IN_FOUR = policy(CREDIT) + "capture: {sample: 25%}\n"
 NONE = policy(CREDIT) + "capture: {sample: 0.0001%}\n"
@@ -284,18 +281,7 @@ def test_killed_at_random_moments_it_brings_back_every_labelled_row_once(tmp_pat
     dice = random.Random(5)
     kills = 0
     for _ in range(12):
-        child = subprocess.Popen(
-            [sys.executable, "-m", "tests.archive.child_archiver", str(desk.data)], stdout=subprocess.PIPE, cwd=ROOT
-        )
-        assert child.stdout is not None
-        assert child.stdout.readline() == b"alive\n"
-        try:
-            child.wait(dice.uniform(0.005, 0.4))
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-            kills += 1
-        child.stdout.close()
+        kills += killed(desk.data, dice.uniform(0.005, 0.4))
         found = counted(desk.root)
         assert set(found.values()) <= {1}
         assert set(found) <= wanted
