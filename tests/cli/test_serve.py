@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from sidecar.cli.status import counters_of, span
+from tests.e2e.processes import children
 from tests.supervisor.serving import REAL, Model, Serving, alive, eventually, free_port, refuses
 
 INFER = "/v2/models/credit/infer"
@@ -290,12 +291,6 @@ class TestStatus:
     def test_counters_are_those_that_counted(self) -> None:
         text = '# HELP x\nsidecar_requests_total{outcome="ok"} 2\nsidecar_requests_total{outcome="error"} 0\nother 3\n'
         assert counters_of(text) == {'sidecar_requests_total{outcome="ok"}': 2.0}
-
-
-def children(pid: int) -> list[int]:
-    """The processes a process has started and that live."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [child for task in tasks for child in map(int, task.read_text().split()) if alive(child)]
 
 
 class slow_upstream:  # noqa: N801 - used like a function

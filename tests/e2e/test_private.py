@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import stat
 import subprocess
 import sys
@@ -19,9 +21,13 @@ OPEN = ("sh", "-c", 'umask 0; exec "$@"', "sh")
 
 
 def open_to_others(folder: Path) -> list[str]:
-    """Everything below a folder that its group or others may touch."""
-    found = [folder, *folder.rglob("*")]
-    return [f"{path}: {stat.filemode(path.lstat().st_mode)}" for path in found if path.lstat().st_mode & 0o077]
+    """Everything below a folder that its group or others may touch. What goes while we look is gone."""
+    found = {folder: folder.lstat().st_mode}
+    for parent, folders, files in os.walk(folder):
+        for path in (Path(parent, name) for name in (*folders, *files)):
+            with contextlib.suppress(FileNotFoundError):
+                found[path] = path.lstat().st_mode
+    return [f"{path}: {stat.filemode(mode)}" for path, mode in found.items() if mode & 0o077]
 
 
 def umask(pid: int) -> str:
