@@ -29,7 +29,7 @@ MOST_ROWS: Final = 20
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """The flags of a dry run."""
     row = parser.add_argument_group("dry run of a row")
-    row.add_argument("--row", metavar="FILE", help="JSON: a row, a list of rows, or a whole body; - is stdin")
+    row.add_argument("--row", metavar="ROW", help="JSON, or a file with it: a row, a list of rows, a body; - is stdin")
     row.add_argument("--policy", metavar="FILE", help="the policy to judge it by; FILE#NAME where it has several")
     row.add_argument("--caller", default="", metavar="NAME", help="who asks")
     row.add_argument(
@@ -59,6 +59,8 @@ def run_row(args: argparse.Namespace) -> int:
 def _data(where: str) -> bytes:
     if where == "-":
         return sys.stdin.buffer.read()
+    if where.lstrip()[:1] in ("{", "["):
+        return where.encode()
     try:
         return Path(where).read_bytes()
     except OSError as error:

@@ -43,6 +43,12 @@ def test_a_row_that_is_mended_and_one_that_is_refused(row: Path, capsys: pytest.
     assert "caller web" in out
 
 
+def test_a_row_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "--row", json.dumps(ROW), "--policy", IRIS]) == 0
+    assert "sepal_length: 5.1 cm" in capsys.readouterr().out
+    assert main(["explain", "--row", json.dumps([{**ROW, "petal_length": 40}]), "--policy", IRIS]) == 1
+
+
 def test_from_a_pipe_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     body = b'{"inputs": [{"name": "input-0", "shape": [1, 4], "datatype": "FP64", "data": [1, 2, 3, 4]}]}'
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(body)))
