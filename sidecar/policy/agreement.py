@@ -9,8 +9,9 @@ from datetime import date
 from typing import Final
 
 from ..contract import ContractSection, compile_contract
-from ..yamldoc import Finding, Parsed, nearest
+from ..yamldoc import Finding, Node, Parsed, nearest
 from .lint import of_meaning
+from .merging import section_of
 from .model import PLANNED, protocols
 from .platform import CloudEvents, Kafka, Platform
 from .sections import Policy
@@ -21,6 +22,10 @@ from .urls import allowed, environment_word, fault_of, host_of, is_socket
 Path = tuple[str | int, ...]
 
 _OF_ONE_KEY: Final = frozenset({"bad-value", "bad-pattern", "bad-source", "unknown-type"})
+# What only follows where the names that all else speaks of could not be read
+_OF_NAMES: Final = frozenset(
+    {"bad-expression", "capture.unknown", "mapping.near", "reference.unknown", "shadow.unit", "unknown-prediction"}
+)
 _POLICY_NOT_YET: Final[dict[Path, str]] = {
     ("watch", "drift"): "no distribution is compared with the baseline",
     ("watch", "actions"): "what predictions lead to is not watched",
@@ -51,7 +56,18 @@ def of_policy(parsed: Parsed[Policy], today: date | None) -> list[Finding]:
         findings.append(Finding("review.due", message, "", "warning", ("lineage", "review_by")))
     findings.extend(_not_yet(parsed, _POLICY_NOT_YET))
     findings.extend(_hidden(policy))
+    if _astray(parsed, policy):
+        findings = [finding for finding in findings if finding.code not in _OF_NAMES]
     return _news(parsed, findings)
+
+
+def _astray(parsed: Parsed[Policy], policy: Policy) -> bool:
+    """Whether features or predictions are missed where an unknown section may hold them: then no name is known."""
+    if policy.contract.features and policy.contract.prediction:
+        return False
+    homes: dict[Path, Node | None] = {(): parsed.root, ("contract",): section_of(parsed.root, "contract")}
+    unknown = [finding.path for finding in parsed.findings if finding.code == "key.unknown"]
+    return any(section_of(homes.get(path[:-1]), str(path[-1])) is not None for path in unknown)
 
 
 def _hidden(policy: Policy) -> Iterator[Finding]:

@@ -77,7 +77,7 @@ def matches(rule: Matches, text: str) -> bool:
 
 
 def _homes(root: type[Any]) -> dict[str, str]:
-    """Key → the section it belongs to, where that is one only."""
+    """Key → the section it belongs to, where one only is nearest to the top."""
     homes: dict[str, list[str]] = {}
 
     def walk(shape: Shape, name: str, seen: frozenset[type[Any]]) -> None:
@@ -93,7 +93,13 @@ def _homes(root: type[Any]) -> dict[str, str]:
                     walk(option, name, seen)
 
     walk(SectionOf(root), "", frozenset())
-    return {key: found[0] for key, found in homes.items() if len(set(found)) == 1}
+    nearest_home: dict[str, str] = {}
+    for key, found in homes.items():
+        least = min(home.count(".") for home in found)
+        top = {home for home in found if home.count(".") == least}
+        if len(top) == 1:
+            (nearest_home[key],) = top
+    return nearest_home
 
 
 def elsewhere(root: type[Any], name: str) -> str:

@@ -100,6 +100,30 @@ def test_a_key_that_could_be_anything_hides_what_speaks_of_its_feature_alone(fol
     assert found(folder, text) == sorted([*expected, (8, "key.unknown")])
 
 
+def test_sections_that_lost_their_indent_are_the_only_findings(folder: Folder) -> None:
+    loaded = folder.load(
+        """\
+        policy: a
+        owner: {team: t}
+        model: {protocol: oip, columns: {input-0: [age]}}
+        contract:
+          rules: [{id: a, expect: age > 3}]
+          fallback: {on: [timeout], values: {score: 1}}
+        slices: [{name: s, by: age}, {name: t, where: age > 3}]
+        shadow: [{candidate: v2, upstream: http://v2, unit: age}]
+        capture: {hide: {age: hash}}
+        features:
+          age: {type: int}
+        prediction: {score: {type: float}}
+        """
+    )
+    assert [(each.line, each.code) for each in loaded.findings] == [(10, "key.unknown"), (12, "key.unknown")]
+    assert [each.hint for each in loaded.findings] == [
+        "`features` is a key of `contract:`: check the indent",
+        "`prediction` is a key of `contract:`: check the indent",
+    ]
+
+
 def test_without_a_model_the_contract_is_still_checked(folder: Folder) -> None:
     lines = POLICY.splitlines(keepends=True)
     kept = [each for each in FOUND if each[1] != "mapping.near"]
