@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from hypothesis import strategies as st
 from sidecar.exchange import Close, Edit, Feedback, Kind, Open, encode
 from sidecar.guard import Guard
 from sidecar.journal import Read
-from sidecar.predictions import Prediction, from_record, rows_of, to_json, to_record
+from sidecar.predictions import Prediction, each_row_of, from_record, rows_of, to_json, to_record
 from tests.kit.guards import BAD, CLEAN, CREDIT, REPAIRABLE, broken, credit, guard, policy, rows, scores
 
 from .calls import exchange, judged_call, prediction_id, read_of
@@ -254,3 +257,23 @@ def _judge(factory: Any) -> Guard:
     if not _made:
         _made.append(credit(factory.mktemp("policy")))
     return _made[0]
+
+
+def test_rows_of_a_large_body_are_made_one_by_one(tmp_path: Path) -> None:
+    judge = credit(tmp_path)
+    record, payloads = judged_call(judge, rows(*[[30, 1000.5]] * 1000), scores(*[0.5] * 1000))
+    read = read_of(record, payloads)
+    whole = rows_of(read, judge, key=KEY)
+
+    def most(take: Callable[[], object]) -> int:
+        tracemalloc.start()
+        try:
+            take()
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert [to_record(row) for row in each_row_of(read, judge, key=KEY)] == [to_record(row) for row in whole]
+    one_by_one = most(lambda: deque(each_row_of(read, judge, key=KEY), maxlen=1))
+    assert len(whole) == 1000
+    assert one_by_one < most(lambda: rows_of(read, judge, key=KEY)) / 2
