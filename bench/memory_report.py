@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +21,7 @@ class Case:
     callers: int
     captured: bool
     limited: tuple[str, ...]
+    most: float = math.inf  # a second, whatever is asked for: what the observers keep up with
 
 
 @dataclass(frozen=True, slots=True)
