@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from ..errors import UpstreamFault
 from ..predictions import Prediction
 from ..predictions.row import RowViolation
 
@@ -21,6 +22,7 @@ REJECT, FALLBACK, DROP = "reject", "fallback", "drop"  # the heaviest action dec
 REFUSING: Final = frozenset({REJECT, DROP})  # actions for which a row does not reach the model
 EXAMPLES: Final = 3
 REJECTED: Final = "rejected"
+_FAILED_UPSTREAM: Final = frozenset(UpstreamFault)
 STREAM: Final = "stream"  # why an answer was not looked at
 
 
@@ -239,8 +241,8 @@ def _of_violation(violation: RowViolation, answerable: Answerable, name: str) ->
 def _as_recorded(row: Prediction) -> tuple[bool, bool]:
     """(the row was refused, and its whole request was): a request that only lost rows was answered."""
     gone = row.verdict == REJECTED
-    models = bool(row.story.upstream_status) and row.status == row.story.upstream_status  # the model's own failure
-    return gone, gone and not models and not 200 <= row.status < 300
+    answered = 200 <= row.status < 300 or row.status == row.story.upstream_status  # the model's own failure passes
+    return gone, gone and not answered and row.story.error not in _FAILED_UPSTREAM
 
 
 def _unchecked(row: Prediction) -> list[RowViolation]:

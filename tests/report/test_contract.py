@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sidecar.errors import UpstreamFault
 from sidecar.predictions import Prediction
 from sidecar.predictions.row import CandidateVerdict, ModelRef, PolicyRef, RowViolation, Story
 from sidecar.report import gather
@@ -41,6 +42,7 @@ def row(call: int, *codes: str, caller: str = "mobile", verdict: str = "", would
             rows=more.pop("of", 1),
             reason=more.pop("reason", ""),
             upstream_status=more.pop("upstream_status", 0),
+            error=more.pop("error", ""),
         ),
         **more,
     )
@@ -251,8 +253,12 @@ def test_who_sends_bodies_that_cannot_be_read_is_said_with_the_reason() -> None:
     assert (observed.rows, observed.refused) == (1, 0), "it was passed on while observing"
 
 
-def test_a_model_that_failed_on_what_was_left_refused_nobody() -> None:
-    rows = batch(1, "reject", "", status=500, upstream_status=500)
+@pytest.mark.parametrize(
+    "failed",
+    [{"status": 500, "upstream_status": 500}, {"status": 504, "error": UpstreamFault.FIRST_BYTE_TIMEOUT.value}],
+)
+def test_a_model_that_failed_on_what_was_left_refused_nobody(failed: dict[str, Any]) -> None:
+    rows = batch(1, "reject", "", **failed)
     rows[0].verdict, rows[1].verdict = "rejected", "ok"
     report = gather(rows, ("feature",), owner_of=owner_of)
     assert (report.refused, report.groups[0].refused) == (0, 0)
