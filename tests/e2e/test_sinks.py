@@ -8,7 +8,7 @@ import socket
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -160,9 +160,10 @@ def whole(number: int, kind: str, answer: Answer) -> str:
     return "" if answer.status == (422 if kind == "bad" else 200) else f"status {answer.status}"
 
 
-def observe(data: Path) -> subprocess.Popen[bytes]:
+def observe(data: Path, *, inside: Callable[[Sequence[str]], Sequence[str]] = tuple) -> subprocess.Popen[bytes]:
+    """The observers alone; `inside` a control group, for example."""
     command = [sys.executable, "-m", "sidecar", "observe", "--data", str(data), "--admin", "off"]
-    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    return subprocess.Popen(inside(command), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.slow
