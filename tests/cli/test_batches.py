@@ -30,7 +30,7 @@ class Batched(Desk):
     """A desk with one call of five rows."""
 
     def __init__(self, folder: Path) -> None:
-        (folder / "next.yaml").write_text("contract: {features: {age: {type: int, min: 18}}}")
+        (folder / "next.yaml").write_text("contract: {features: {age: {type: int, min: 31}}}")
         super().__init__(folder, policy(CONTRACT, model="protocol: tfserving, name: credit"))
         (self.data / "secret").write_bytes(SECRET)
         body = {"instances": [dict(zip(("age", "income", "job"), row, strict=True)) for row in ROWS]}
@@ -57,7 +57,8 @@ def desk(tmp_path: Path, request: pytest.FixtureRequest) -> Batched:
         ('verdict == "repaired"', [3]),
         ('verdict == "ok"', [0]),
         ('verdict == "observed" and violations == "rule.reach"', [4]),
-        ('candidate.verdict == "rejected" and candidate.active != "rejected"', [4]),
+        ('candidate.verdict == "rejected" and candidate.active != "rejected"', [0]),
+        ('candidate.active == "rejected" and verdict == "observed"', [4]),  # as if its rule enforced
         ("delivered.score == 0.5", [2]),
         ("prediction.score == 0.3", [4]),
     ],
@@ -80,6 +81,6 @@ def test_the_whole_story_tells_each_row(desk: Batched, capsys: pytest.CaptureFix
         "row 2 (fallback)",
         "delivered  score=0.5 (not the model's)",
         "repaired   row 3 income: 2000.0 → 1000.0",
-        "candidate  rejected where the contract says observed: age.min",
+        "candidate  rejected where the contract says ok: age.min",
     ):
         assert words in text, words
