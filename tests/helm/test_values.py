@@ -64,6 +64,7 @@ def test_what_the_schema_refuses(helm: Helm, wrong: dict[str, Any], said: str) -
         ({"upstream": ""}, "set upstream"),
         ({"platform": {"journal": {"max_bytes": "2GiB"}}}, "volume.size: .* 2048 MiB.* 2Gi are 1843 MiB"),
         ({"platform": {"archive": {"to": "archive", "max_bytes": "1GiB"}}}, "volume.size: .* 2048 MiB"),
+        ({"platform": {"journal": {"max_bytes": "1780MiB"}}}, "leaves 63 MiB of 2Gi for the archive"),
         ({"platform": {"archive": {"to": "archive"}}}, "archive.max_bytes"),
         ({"platform": {"archive": {"to": "/data/archive"}}}, "archive.max_bytes"),
         ({"shutdown": {"gracePeriodSeconds": 37}}, "gracePeriodSeconds: 37 is too short.* are 38"),
@@ -82,8 +83,24 @@ def test_what_the_templates_refuse(helm: Helm, wrong: dict[str, Any], said: str)
 
 
 def test_the_shortest_grace_period_and_the_largest_journal_are_taken(helm: Helm) -> None:
-    most = {"shutdown": {"gracePeriodSeconds": 38}, "platform": {"journal": {"max_bytes": "1843MiB"}}}
+    most = {"shutdown": {"gracePeriodSeconds": 38}, "platform": {"journal": {"max_bytes": "1779MiB"}}}
     assert helm.render(merged(MINIMAL, most)).refused == ""
+
+
+@pytest.mark.parametrize(
+    ("platform", "archive"),
+    [
+        ({}, {"to": "archive", "max_bytes": "819MiB"}),
+        ({"journal": {"max_bytes": "843MiB"}}, {"to": "archive", "max_bytes": "1000MiB"}),
+        ({"archive": {"to": "/mnt/archive"}}, {"to": "/mnt/archive"}),
+    ],
+)
+def test_the_archive_gets_what_the_journal_leaves_where_nothing_is_said_of_it(
+    helm: Helm, platform: dict[str, Any], archive: dict[str, Any]
+) -> None:
+    """Rows are archived in any case, up to 5 GiB: more than the volume has, and a full volume evicts the pod."""
+    data = helm.render(merged(MINIMAL, {"platform": platform})).of("ConfigMap")["data"]
+    assert yaml.safe_load(data["sidecar.yaml"])["archive"] == archive
 
 
 def test_other_policies_are_another_configmap_and_the_old_one_stays(helm: Helm) -> None:

@@ -34,10 +34,25 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* The files under /etc/sidecar: the platform's and the policies. */}}
 {{- define "sidecar.configData" -}}
-sidecar.yaml: {{ toYaml .Values.platform | toJson }}
+sidecar.yaml: {{ include "sidecar.platform" . | toJson }}
 {{- range $name, $text := .Values.policies.files }}
 {{ $name }}: {{ $text | toJson }}
 {{- end }}
+{{- end }}
+
+{{/* sidecar.yaml. Rows are archived in any case: where nothing is said of it, they get what the journal leaves. */}}
+{{- define "sidecar.platform" -}}
+{{- $platform := deepCopy .Values.platform }}
+{{- if not $platform.archive }}
+{{- $left := sub (include "sidecar.room" . | int64) (include "sidecar.bytes" $platform.journal.max_bytes | int64) }}
+{{- $_ := set $platform "archive" (dict "to" "archive" "max_bytes" (printf "%dMiB" (div $left 1048576))) }}
+{{- end }}
+{{- toYaml $platform }}
+{{- end }}
+
+{{/* What journal and archive may take of the volume, in bytes. */}}
+{{- define "sidecar.room" -}}
+{{- div (mul (include "sidecar.bytes" .Values.volume.size | int64) 9) 10 }}
 {{- end }}
 
 {{/* rolling: the name says the content, so a pod template names one content for ever. */}}
@@ -94,9 +109,12 @@ sidecar.yaml: {{ toYaml .Values.platform | toJson }}
 {{- end }}
 {{- $used = add $used (include "sidecar.bytes" $archive.max_bytes | int64) }}
 {{- end }}
-{{- $room := div (mul (include "sidecar.bytes" $v.volume.size | int64) 9) 10 }}
+{{- $room := include "sidecar.room" . | int64 }}
 {{- if gt (int64 $used) (int64 $room) }}
 {{- fail (printf "volume.size: journal.max_bytes and archive.max_bytes together are %d MiB, and nine tenths of %s are %d MiB; a pod that outgrows its volume is evicted" (div $used 1048576) $v.volume.size (div $room 1048576)) }}
+{{- end }}
+{{- if and (not $v.platform.archive) (lt (sub $room $used) 67108864) }}
+{{- fail (printf "volume.size: journal.max_bytes leaves %d MiB of %s for the archive, which needs 64; say platform.archive, where else rows go, or give more" (div (sub $room $used) 1048576) $v.volume.size) }}
 {{- end }}
 {{- if eq $v.volume.type "existingClaim" }}
 {{- if not $v.volume.existingClaim }}
