@@ -17,7 +17,7 @@ from msgspec import UNSET
 
 from ..rows import RowTest, TypedFeature
 from .base import Acceptor, ReplyAcceptor
-from .row_accept import too_many
+from .row_proof import too_many
 from .tensor import DATATYPES, UNREAD_CONTENT_TYPE, UNREAD_PARAMETERS
 from .tensor_rows import TensorPlace
 from .tensor_types import (

@@ -11,10 +11,7 @@ import msgspec
 
 from ..rows import RowTest, TypedFeature
 from .base import Acceptor, ReplyAcceptor
-from .row_proof import Prover, RowForm, starts_at
-from .row_proof import RowType as RowType
-from .row_proof import too_many as too_many
-from .row_proof import wrapped as wrapped
+from .row_proof import Prover, RowForm, RowType
 from .row_table import Layout, Path
 from .typed import ANY_SCALAR, DECODE_ERRORS, Check, element_of, narrowed, struct, tuple_of, values_of
 
@@ -59,11 +56,6 @@ class RowTypes:
         if prove is None:
             return None
         return lambda body, rows: "" if prove(body) == rows > 0 else None
-
-    @staticmethod
-    def starts_at(path: Path) -> Callable[[bytes], bytes]:
-        """As `row_proof.starts_at`."""
-        return starts_at(path)
 
     def _prover(self, path: Path, optional: Sequence[str], single: bool) -> Acceptor | None:
         def form(row: RowType | None, is_row: bool) -> RowForm | None:
