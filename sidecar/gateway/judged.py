@@ -221,7 +221,7 @@ class JudgedCall(HeldBody):
             self.model_version = judged.model_version
             if not self._may_fall_back("contract"):
                 self.dropped_rows = ()  # all are refused
-                self.refuse(respond.output_problem(self.judge, judged))
+                self.refuse(respond.output_problem(self.judge, judged, self.rows, self.left_out_rows))
             return
         self.fallback_rows = tuple(sorted({*self.fallback_rows, *reply.fallback_rows}))
         self.dropped_rows = tuple(sorted({*self.dropped_rows, *reply.dropped_rows}))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -116,8 +118,16 @@ def input_problem(guard: Guard, judged: Judged) -> Problem:
     )
 
 
-def output_problem(guard: Guard, judged: Judged) -> Problem:
-    """Why the model's answer was withheld: 502."""
+def output_problem(guard: Guard, judged: Judged, rows: int = 0, left_out: Sequence[int] = ()) -> Problem:
+    """Why the model's answer was withheld: 502. Pointers lead into that answer; rows are the request's `rows`, of
+    which `left_out` were not sent."""
+    violations = judged.verdict.violations
+    if left_out:
+        absent = frozenset(left_out)
+        sent = [row for row in range(rows) if row not in absent]
+        violations = tuple(
+            [replace(each, row=sent[each.row]) if 0 <= each.row < len(sent) else each for each in violations]
+        )
     detail = "the model's answer breaks the output contract and the policy has no fallback for it"
     if judged.fault is not None:
         detail = "the model's answer cannot be read as the policy's protocol"
@@ -127,9 +137,9 @@ def output_problem(guard: Guard, judged: Judged) -> Problem:
         "The model's answer was withheld",
         detail,
         contact=guard.identity.contact,
-        violations=judged.verdict.violations,
+        violations=violations,
         violations_total=judged.verdict.total,
-        rows=judged.rows,
+        rows=rows or judged.rows,
         disclosure=guard.disclosure,
         fault="model",
         contacts=guard.identity.contacts,

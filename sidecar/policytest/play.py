@@ -98,7 +98,7 @@ def _answered(guard: Guard, played: Played, kept: Sequence[int], body: bytes) ->
         enforced = guard.mode(asked.caller) is Mode.ENFORCE
         if enforced and "contract" in guard.contract.fallback_on and guard.contract.fallback_values:
             return _fallen_back(guard, played)
-        return _refused(played, respond.output_problem(guard, reply))
+        return _refused(played, respond.output_problem(guard, reply, len(kept) + len(left_out), left_out))
     return replace(played, body=reply.body, delivered=_delivered(guard, reply.body, played.verdict.dropped_rows))
 
 

@@ -215,6 +215,15 @@ contract:
     assert stands_at(answer, error["pointer"][1:]) == BAD
 
 
+def test_rows_of_a_withheld_answer_count_those_that_were_sent_to_us(tmp_path: Path) -> None:
+    text = "policy: p\nmodel: {protocol: tfserving}\ncontract: {mode: enforce, prediction: {score: {max: 1}}}\n"
+    judge = guard(tmp_path, text)
+    judged = judge.judge_reply(b'{"predictions": [0.5, 7]}', "", "", 0.0, sent_rows=2, dropped_rows=(1,))
+    told = json.loads(problem_json(output_problem(judge, judged, 3, (1,))))
+    assert told["rows"] == {"received": 3, "refused": 0}
+    assert [(error["row"], error["pointer"]) for error in told["errors"]] == [(2, "#/predictions/1")]
+
+
 @pytest.mark.parametrize("body", [b"not json {", b"", b'{"instances": [1e999]}'])
 def test_the_byte_where_a_body_breaks_is_told_once(guards: dict[str, Guard], body: bytes) -> None:
     judge = guards["tfserving, objects"]
