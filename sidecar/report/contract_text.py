@@ -124,7 +124,8 @@ def _lines(report: ContractReport) -> Iterator[str]:
     if report.not_listed:
         yield f"{report.not_listed} more violations are counted in the records, which list 20 of a request"
     if report.unread:
-        yield f"{report.unread} rows could not be read (streamed, too large to keep, or their payload is gone)"
+        rows = "1 row" if report.unread == 1 else f"{report.unread} rows"
+        yield f"{rows} could not be read (not as the protocol says, streamed, too large to keep, or gone)"
 
 
 def _heads(report: ContractReport) -> list[str]:

@@ -123,7 +123,7 @@ def test_what_is_not_listed_or_not_read_is_said() -> None:
     report = gather(rows, ("caller",), owner_of=owner_of)
     assert (report.not_listed, report.unread) == (24, 1)
     assert "24 more violations" in as_text(report)
-    assert "1 rows could not be read" in as_text(report)
+    assert "\n1 row could not be read (not as the protocol says" in as_text(report)
 
 
 def test_a_day_tells_since_when() -> None:
