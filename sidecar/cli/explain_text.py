@@ -91,8 +91,9 @@ def _row(row: Mapping[str, Any]) -> Iterator[str]:
         because = f": {why}" if why else ""
         yield f"    candidate  {candidate['verdict']} where the contract says {candidate['active']}{because}"
     for name, shadow in row["shadow"].items():
-        prediction, took = shadow["prediction"], f"{shadow['outcome']}, {shadow['latency_ms']:.3f} ms"
-        yield f"    {name} " + (f"said {_values(prediction)}" if prediction else "gave no prediction") + f" ({took})"
+        prediction, took = shadow["prediction"], shadow["latency_ms"]
+        outcome = shadow["outcome"] + (f", {took:.3f} ms" if took is not None else "")  # None: it was not asked
+        yield f"    {name} " + (f"said {_values(prediction)}" if prediction else "gave no prediction") + f" ({outcome})"
 
 
 def _model(model: Mapping[str, Any]) -> str:

@@ -79,10 +79,12 @@ def test_candidates_are_told_in_the_words_of_the_model_or_as_silent(
     found["rows"][0]["shadow"] = {
         "v15": {"prediction": {"score": 0.5}, "status": 200, "latency_ms": 4.5, "outcome": "compared"},
         "dead": {"prediction": None, "status": 0, "latency_ms": 1.0, "outcome": "shadow_error"},
+        "spared": {"prediction": None, "status": 0, "latency_ms": None, "outcome": "primary_failed"},
     }
     lines = as_text(found).splitlines()
     assert "    v15 said score=0.5 (compared, 4.500 ms)" in lines
     assert "    dead gave no prediction (shadow_error, 1.000 ms)" in lines
+    assert "    spared gave no prediction (primary_failed)" in lines
 
 
 @pytest.mark.parametrize("archived", [False, True])
