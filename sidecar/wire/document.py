@@ -39,6 +39,7 @@ DEFAULT_LIMITS: Final = Limits()
 MAX_POINTER_LENGTH: Final = 256
 
 _DIGITS: Final = bytes.maketrans(b"123456789", b"000000000")
+_LOOKS: Final = 32  # at so many places of a number that is too long there must be digits
 _BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _NONFINITE: Final = re.compile(rb"(?<=[\[,:\s])(?:NaN|-?Infinity)(?=[\s,\]}])|^(?:NaN|-?Infinity)$")
@@ -67,8 +68,8 @@ def parse(body: bytes, *, allow_nonfinite: bool = False, limits: Limits = DEFAUL
     `allow_nonfinite` also takes the bare tokens NaN, Infinity and -Infinity (TensorFlow Serving's REST API).
     WireError: MALFORMED, AMBIGUOUS (a key twice), TOO_LARGE (`limits`).
     """
-    elements = body.count(b",") + body.count(b":")
-    if elements > limits.elements:
+    colons = body.count(b":")
+    if len(body) > limits.elements and colons + body.count(b",") > limits.elements:
         raise WireError(WireFault.TOO_LARGE, f"the body has more than {limits.elements:,} elements: send fewer at once")
     try:
         text = body.decode()
@@ -77,14 +78,16 @@ def parse(body: bytes, *, allow_nonfinite: bool = False, limits: Limits = DEFAUL
             WireFault.MALFORMED, f"the body is not UTF-8: see byte {error.start}", offset=error.start
         ) from None
     value, nonfinite = _validated(body, text, allow_nonfinite, limits)
-    if body.count(b"[") + body.count(b"{") > limits.depth and depth(body, limits.depth) > limits.depth:
+    keys, levels = _measured(value)
+    # Each key in the text has one colon outside strings: fewer keys in the value mean that one came twice.
+    twins = not nonfinite and keys != colons and keys != _colons(body)
+    if twins:  # a value that is not in the document is in the text
+        levels = depth(body, limits.depth)
+    if levels > limits.depth:
         _refuse_depth(limits)
     if len(body) > limits.digits:
         _refuse_long_numbers(body, limits)
-    # Each key in the text has one colon outside strings: fewer keys in the value mean that one came twice.
-    if not nonfinite and (keys := count_keys(value)) != body.count(b":") and keys != _colons(body):
-        value = _with_twins(text)
-    return value
+    return _with_twins(text) if twins else value
 
 
 def depth(body: bytes, limit: int) -> int:
@@ -174,16 +177,25 @@ def _validated(body: bytes, text: str, allow_nonfinite: bool, limits: Limits) ->
 
 def count_keys(value: Document) -> int:
     """How many members all objects of a value have."""
-    keys = 0
-    waiting = [value]
-    while waiting:
-        node = waiting.pop()
-        if type(node) is dict:
-            keys += len(node)
-            waiting.extend([child for child in node.values() if type(child) is dict or type(child) is list])
-        elif type(node) is list and not _CONTAINERS.isdisjoint(map(type, node)):
-            waiting.extend(node)
-    return keys
+    return _measured(value)[0]
+
+
+def _measured(value: Document) -> tuple[int, int]:
+    """(members of all objects, how deep a value nests), level by level."""
+    keys = levels = 0
+    level = [value] if type(value) in _CONTAINERS else []
+    while level:
+        levels += 1
+        inner: list[Document] = []
+        for node in level:
+            children = node
+            if type(node) is dict:
+                keys += len(node)
+                children = node.values()
+            if not _CONTAINERS.isdisjoint(map(type, children)):
+                inner += [child for child in children if type(child) in _CONTAINERS]
+        level = inner
+    return keys, levels
 
 
 def _colons(body: bytes) -> int:
@@ -258,7 +270,10 @@ def _offset_of_overflow(body: bytes) -> int | None:
 def _refuse_long_numbers(body: bytes, limits: Limits) -> None:
     """Whole numbers only: a fraction becomes a double however long it is."""
     run = b"0" * (limits.digits + 1)
-    if run not in body.translate(_DIGITS):
+    step = limits.digits // _LOOKS + 1
+    if b"0" * ((limits.digits + 1) // step) not in body[::step].translate(_DIGITS) or run not in body.translate(
+        _DIGITS
+    ):
         return
     bare = without_strings(body)
     if run in bare.translate(_DIGITS) and any(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from ..errors import WireError, WireFault
@@ -100,7 +101,7 @@ class RowTable:
         asked = {*known, *(str(path[0]) for path in self.paths.values() if path)}
         found: dict[str, list[int]] = {}
         for index, row in enumerate(self.rows):
-            for name in row:
+            for name in () if asked.issuperset(row) else row:
                 if name not in asked:
                     found.setdefault(name, []).append(index)
         return dict(found)
@@ -247,7 +248,10 @@ def _column(rows: Sequence[Document], path: Path) -> Sequence[Value]:
         return list(rows)
     if len(path) == 1 and type(rows[0]) is dict:
         token = path[0]
-        return [row.get(token, MISSING) for row in rows]
+        try:
+            return list(map(itemgetter(token), rows))
+        except KeyError:
+            return [row.get(token, MISSING) for row in rows]
     return [follow(row, path) for row in rows]
 
 

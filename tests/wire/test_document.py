@@ -220,8 +220,23 @@ def test_depth_and_strings_are_measured_alike(value: Any) -> None:
         return 1 + max(map(levels, node), default=0) if isinstance(node, list) else 0
 
     body = json.dumps(value).encode()
-    assert depth(body, 1000) == levels(value)
+    most = levels(value)
+    assert depth(body, 1000) == most
+    assert parse(body, limits=Limits(depth=most)) == value
+    if most:
+        with pytest.raises(WireError, match="nested deeper"):
+            parse(body, limits=Limits(depth=most - 1))
     json.loads(without_strings(body).replace(b'""', b"0").replace(b"0:", b'"k":'))
+
+
+@pytest.mark.parametrize("limit", [1, 30, 31, 32, 33, 400])
+def test_a_number_that_is_too_long_is_seen_wherever_it_stands(limit: int) -> None:
+    limits = Limits(digits=limit)
+    for offset in range(50):
+        before, after = b"[" + b" " * offset + b'"x",', b',"' + b"y" * 40 + b'"]'
+        assert parse(before + b"7" * limit + after, limits=limits)[1] == int("7" * limit)
+        with pytest.raises(WireError, match="digits"):
+            parse(before + b"7" * (limit + 1) + after, limits=limits)
 
 
 @given(st.lists(st.text(max_size=4), max_size=4))
