@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -33,7 +34,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     row.add_argument("--policy", metavar="FILE", help="the policy to judge it by; FILE#NAME where it has several")
     row.add_argument("--caller", default="", metavar="NAME", help="who asks")
     row.add_argument(
-        "--header", action="append", default=[], metavar="NAME=VALUE", help="a request header (repeatable)"
+        "--header", action="append", default=[], metavar="NAME:VALUE", help="a request header (repeatable)"
     )
     row.add_argument("--now", metavar="TIME", help="when, as RFC 3339 (default: now)")
 
@@ -70,10 +71,10 @@ def _data(where: str) -> bytes:
 def _headers(given: list[str]) -> dict[str, str]:
     headers = {}
     for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise RuntimeSetupError(f"--header {text}: write NAME=VALUE")
-        headers[name.lower()] = value
+        name, *value = re.split("[:=]", text, maxsplit=1)  # no header's name has either sign
+        if not value or not name.strip():
+            raise RuntimeSetupError(f"--header {text}: write NAME:VALUE")
+        headers[name.strip().lower()] = value[0].strip()
     return headers
 
 

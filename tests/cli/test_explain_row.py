@@ -70,6 +70,7 @@ def test_the_moment_and_the_headers_can_be_said(row: Path, tmp_path: Path, capsy
     assert main([*arguments, "2026-09-01T13:00:00Z"]) == 1
     assert "at.max_age" in capsys.readouterr().out
     assert main([*arguments, "yesterday"]) == 2
+    assert main([*[each.replace("X-R=5", "X-R: 5") for each in arguments], "2026-09-01T12:00:00Z"]) == 0, "as probe"
     assert main([*arguments[:-1], "--header", "nonsense"]) == 2
 
 
