@@ -128,9 +128,11 @@ class TestDirtyData:
         assert baseline["features"]["email"]["kind"] == "opaque"
 
     @pytest.mark.parametrize(("delimiter", "encoding"), [(";", "utf-8-sig"), ("\t", "utf-16"), ("|", "utf-8")])
-    def test_dialects_and_byte_order_marks_are_seen(self, folder: Path, delimiter: str, encoding: str) -> None:
-        path = dirty.write(folder / "other.csv", delimiter=delimiter, encoding=encoding)
-        again = infer(path, "--force", "--name", "loans", output=folder / "other.yaml")
+    def test_dialects_and_byte_order_marks_are_seen(
+        self, folder: Path, tmp_path: Path, delimiter: str, encoding: str
+    ) -> None:
+        path = dirty.write(tmp_path / "other.csv", delimiter=delimiter, encoding=encoding)
+        again = infer(path, "--name", "loans", output=tmp_path / "other.yaml")
         assert again.contract.features == checked(folder / "loans.yaml").contract.features
 
     def test_the_same_from_a_packed_file(self, folder: Path) -> None:

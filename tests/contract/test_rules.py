@@ -148,7 +148,12 @@ id: {role: ignored}}, rules: [%s]}
         ),
         ("{id: r, expect: age > 1, when: job == 'c'}", "bad-expression", ("rules", 0, "when"), "(at character 8)"),
         ("{id: r, expect: age == '1'}", "bad-expression", ("rules", 0, "expect"), "never equal (at character 8)"),
-        ("{id: r, expect: age +}", "bad-expression", ("rules", 0, "expect"), "a name or a value (at character 6)"),
+        (
+            "{id: r, expect: age +}",
+            "bad-expression",
+            ("rules", 0, "expect"),
+            "a name or a value is expected (at character 6)",
+        ),
         ("{id: r, expect: id == 'x'}", "bad-expression", ("rules", 0, "expect"), "role: ignored"),
         ("{id: r, expect: 1 < 2}", "rule.constant", ("rules", 0, "expect"), "can never be broken"),
         ("{id: r, expect: age > 1 and false}", "rule.constant", ("rules", 0, "expect"), "every row breaks"),

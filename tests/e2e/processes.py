@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -47,7 +48,8 @@ class Model:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.kill()
+        self.process.kill()
+        self.process.wait()
         self._let_go()
 
     @property
@@ -58,10 +60,12 @@ class Model:
         """SIGKILL, and gone."""
         self.process.kill()
         self.process.wait()
-        if self.port and self._kept is None:
+        self._let_go()
+        if self.port:
             self._kept = socket.socket()
             self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._kept.bind(("127.0.0.1", self.port))
+            with contextlib.suppress(OSError):  # somebody was quicker
+                self._kept.bind(("127.0.0.1", self.port))
 
     def _let_go(self) -> None:
         if self._kept is not None:

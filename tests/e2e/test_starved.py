@@ -73,10 +73,10 @@ def test_the_gateway_goes_first_on_a_shared_core(tmp_path: Path, model: Model) -
     with serve(tmp_path / "sidecar", model, "api: v1\n") as serving:
         serving.until_ready()
         cold = cold_of(serving)
-        eventually(lambda: os.getpriority(os.PRIO_PROCESS, cold) == NICENESS)
+        ours = os.getpriority(os.PRIO_PROCESS, 0)
+        eventually(lambda: os.getpriority(os.PRIO_PROCESS, cold) == min(19, ours + NICENESS))
         others = [pid for pid in children(int(serving.running()["pid"])) if pid != cold]
         assert others
-        ours = os.getpriority(os.PRIO_PROCESS, 0)
         assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in others} == {ours}
         assert serving.stop() == 0
 
