@@ -82,6 +82,7 @@ def test_the_gateway_goes_first_on_a_shared_core(tmp_path: Path, model: Model) -
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_starved_observers_p2_no_caller_waits_and_every_row_is_archived_once(tmp_path: Path, model: Model) -> None:
     with serve(tmp_path / "sidecar", model, "archive: {to: archive, every: 500ms}\n") as serving:
         serving.until_ready()
@@ -91,7 +92,7 @@ def test_starved_observers_p2_no_caller_waits_and_every_row_is_archived_once(tmp
             load.until(2000, seconds=200)
             eventually(lambda: lag_bytes(serving, "archive") > 0)
             assert serving.readyz()[0] == 200
-        eventually(lambda: lag_bytes(serving, "archive") == 0)
+        eventually(lambda: lag_bytes(serving, "archive") == 0, seconds=240)
         rows = [row.prediction_id for row in archived(serving.data / "archive")]
         assert sorted(rows) == sorted(one.prediction_id for one in load.answered.values())
         assert not load.wrong
