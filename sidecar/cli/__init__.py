@@ -91,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     name = next((argument for argument in arguments if not argument.startswith("-")), "")
     if name and name not in COMMANDS:
-        near = difflib.get_close_matches(name, COMMANDS, 1, 0.5)
+        near = difflib.get_close_matches(name, COMMANDS, 1, 0.7)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(COMMANDS)}"
         print(f"sidecar: no command {name!r}; {hint}", file=sys.stderr)
         return UNANSWERED

@@ -191,15 +191,15 @@ def _evidence(each: Change) -> str:
         return "evidence: no recorded row tells"
     examples = f" ({', '.join(evidence.examples)})" if evidence.examples else ""
     return (
-        f"evidence: of {evidence.rows} rows it touches {evidence.changed} and refuses {evidence.refused} "
+        f"evidence: of {_many(evidence.rows, 'row')} it touches {evidence.changed} and refuses {evidence.refused} "
         f"that were not refused{examples}"
     )
 
 
 def _text_replay(replay: Replay) -> Iterator[str]:
-    yield f"  Replay of {replay.rows} rows ({replay.calls} calls): {replay.changed} change verdict"
+    yield f"  Replay of {_many(replay.rows, 'row')} ({_many(replay.calls, 'call')}): {replay.changed} change verdict"
     for each in transitions(replay):
-        yield f"    {each.side}: {each.before} -> {each.after}: {each.rows} rows of {each.calls} calls"
+        yield f"    {each.side}: {each.before} -> {each.after}: {_many(each.rows, 'row')} of {_many(each.calls, 'call')}"
         for name, counted in (("codes", each.codes), ("callers", each.callers), ("slices", each.slices)):
             if counted:
                 yield f"      {name}: {_counted(counted)}"
@@ -213,12 +213,16 @@ def _counted(counted: Mapping[str, int], most: int = 10) -> str:
     return ", ".join(f"{name or '(no name)'} {rows}" for name, rows in ordered[:most]) + more
 
 
+def _many(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
 def _limits(replay: Replay) -> Iterator[str]:
     """What the replay cannot tell."""
     for name, rows in replay.hidden.items():
-        yield f"{name} is hidden in {rows} rows: it was not judged there"
+        yield f"{name} is hidden in {_many(rows, 'row')}: it was not judged there"
     for why, rows in replay.unread.items():
-        yield f"{rows} rows could not be judged: {why}"
+        yield f"{_many(rows, 'row')} could not be judged: {why}"
 
 
 # -- Markdown
@@ -293,7 +297,7 @@ def _cell(text: str) -> str:
 
 
 def _markdown_replay(replay: Replay) -> Iterator[str]:
-    yield f"**Replay**: {replay.rows} recorded rows ({replay.calls} calls), {replay.changed} change verdict"
+    yield f"**Replay**: {_many(replay.rows, 'recorded row')} ({_many(replay.calls, 'call')}), {replay.changed} change verdict"
     yield ""
     if replay.transitions:
         yield "| | was | is | rows | calls | codes | callers | slices | examples |"

@@ -18,7 +18,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "file.config": ("`--config` names several files.", "Give the one platform file."),
     "policy.none": ("All files hold shared definitions only.", "Give the policies that use them."),
     "yaml.syntax": ("This is not YAML.", "Mend the indent, quote or bracket at this place."),
-    "yaml.empty": ("The file is empty.", "Begin with `policy: NAME`."),
+    "yaml.empty": ("The file is empty.", "Begin with `policy: NAME`; a test file with `contract: FILE`."),
     "yaml.not-text": ("The file is not UTF-8 text.", "Save it as UTF-8; check that it is the right file."),
     "yaml.too-large": ("The file is larger than a policy may be.", "Split it."),
     "yaml.too-deep": ("The file nests deeper than any section needs.", "Take the brackets out."),

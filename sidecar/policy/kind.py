@@ -21,6 +21,11 @@ class Kind(StrEnum):
     TEST = "a test file"
 
 
+BEGINS: Final = {
+    Kind.POLICY: "a policy begins with `policy: NAME`",
+    Kind.PLATFORM: "a platform file begins with `api: v1`",
+    Kind.TEST: "a test file begins with `contract: FILE`, the policy under test; `sidecar test` runs it",
+}
 _PLATFORM: Final = frozenset(field.name for field in dataclasses.fields(Platform)) - {"api"}
 _POLICY_ONLY: Final = frozenset(field.name for field in dataclasses.fields(Policy)) - _PLATFORM - {"api"}
 
@@ -28,13 +33,18 @@ _POLICY_ONLY: Final = frozenset(field.name for field in dataclasses.fields(Polic
 def kind_of(root: Keys, wanted: Kind) -> Kind:
     """By its keys, or its name where that is a test's; `wanted` where nothing speaks against it."""
     names = set(root.entries)
-    called = wanted is not Kind.TEST and root.place.file.endswith(TEST_SUFFIXES)
+    called = wanted is not Kind.TEST and named_as(root.place.file) is Kind.TEST
     if "model" not in names and ("tests" in names or called):
         return Kind.TEST
     named = "policy" in names and wanted is not Kind.TEST  # tests name the policy they test
     if named or names & {"model", "features"} or isinstance(root.get("contract"), Keys):
         return Kind.POLICY
     return Kind.PLATFORM if names & _PLATFORM and not names & _POLICY_ONLY else wanted
+
+
+def named_as(file: str) -> Kind:
+    """What the name of a file says that it holds."""
+    return Kind.TEST if file.endswith(TEST_SUFFIXES) else Kind.POLICY
 
 
 def mixed_up(root: Keys, kind: Kind, wanted: Kind) -> Finding:

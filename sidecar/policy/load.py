@@ -12,7 +12,7 @@ from ..yamldoc import Finding, Keys, Node, Parsed, bind, in_order, read, spelt
 from .agreement import across, of_platform, of_policy
 from .candidate import candidates_of, with_candidate
 from .files import Source, gather, read_stdin
-from .kind import Kind, kind_of, mixed_up
+from .kind import BEGINS, Kind, kind_of, mixed_up, named_as
 from .platform import Platform
 from .resolve import COMMAND_LINE, resolve
 from .sections import Policy
@@ -69,7 +69,7 @@ def load(
     platform_root = _platform_root(chosen, findings) if chosen is not None else None
     roots: list[Keys] = []
     for source in others:
-        nodes, faults = read(source.data, source.name)
+        nodes, faults = read(source.data, source.name, BEGINS[named_as(source.name)])
         findings.extend(faults)
         roots.extend(_policy_roots(nodes, findings))
     where = ", ".join(str(path) for path in paths) or "command line"
@@ -132,7 +132,7 @@ def _platform_source(
 
 
 def _platform_root(source: Source, findings: list[Finding]) -> Keys | None:
-    nodes, faults = read(source.data, source.name)
+    nodes, faults = read(source.data, source.name, BEGINS[Kind.PLATFORM])
     findings.extend(faults)
     for extra in nodes[1:]:
         message, hint = "a second document begins here", "a platform file has one"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from ..policy.kind import Kind, kind_of, mixed_up
+from ..policy.kind import BEGINS, Kind, kind_of, mixed_up
 from ..timestamps import seconds_of
 from ..yamldoc import Bounds, Finding, Keys, Parsed, Plain, Seconds, bind, key, read
 from .values import series_of
@@ -71,7 +71,9 @@ class Case:
     without: tuple[str, ...] = key((), doc="Names that are left out of every row.")
     body: str | None = key(None, doc="The whole body as text, in place of rows.")
     prediction: dict[str, Plain] | None = key(None, doc="What the model answers for each row that it gets.")
-    predictions: tuple[dict[str, Plain], ...] | None = key(None, doc="What it answers, one for each row that it gets.")
+    predictions: tuple[dict[str, Plain], ...] | None = key(
+        None, doc="What it answers, one for each row that it gets: [{score: 0.1}, {score: 0.2}]."
+    )
     answer: str | None = key(None, doc="The model's whole answer as text, in place of predictions.")
     series: dict[str, Plain] | None = key(
         None, doc='Feature → its values over time, each in a request of its own: "52000x600", or [1, "2x50", ~].'
@@ -178,7 +180,7 @@ class SuiteText:
 
 def read_suite(data: bytes, file: str) -> tuple[SuiteText | None, tuple[Finding, ...]]:
     """The suite of a file, or every reason why it is none. Nothing is raised."""
-    documents, faults = read(data, file)
+    documents, faults = read(data, file, BEGINS[Kind.TEST])
     if not documents:
         return None, tuple(faults)
     root = documents[0]

@@ -79,6 +79,8 @@ class Binder:
         if isinstance(node, Scalar):
             here = "nothing" if node.text == "" and not node.quoted else show(node.text)
         hint = "write a value, or take the key out" if here == "nothing" else examples(shape)
+        if isinstance(shape, MapOf) and isinstance(node, Scalar) and node.text:
+            hint = f"write {{NAME: {show(node.text).strip('`')}}}"
         typed = isinstance(shape, SectionOf) and "type" in section(shape.cls).fields
         if typed and isinstance(node, Scalar) and node.text:
             hint = f"write {{type: {show(node.text).strip('`')}}}"

@@ -88,8 +88,11 @@ def show(text: str, limit: int = 60) -> str:
     return f"`{safe[:limit]}…`" if len(safe) > limit else f"`{safe}`"
 
 
-def read(text: str | bytes, file: str) -> tuple[list[Node], list[Finding]]:
-    """Every document of a file as a tree, and what is wrong with the text itself. Nothing is raised.
+def read(
+    text: str | bytes, file: str, begins: str = "a policy begins with `policy: NAME`"
+) -> tuple[list[Node], list[Finding]]:
+    """Every document of a file as a tree, and what is wrong with the text itself. Nothing is raised. `begins` is said
+    of an empty one.
 
     After a fault of syntax YAML cannot be read further: the documents before it are returned, the broken one is not.
     """
@@ -109,8 +112,7 @@ def read(text: str | bytes, file: str) -> tuple[list[Node], list[Finding]]:
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # an escape or number the scanner chokes on
         findings.append(_refuse("yaml.syntax", Place(file, 1, 1), f"this is not YAML: {show(str(error))}", "").finding)
     if not documents and not findings:
-        hint = "a policy begins with `policy: NAME`"
-        findings.append(_refuse("yaml.empty", Place(file, 1, 1), "the file is empty", hint).finding)
+        findings.append(_refuse("yaml.empty", Place(file, 1, 1), "the file is empty", begins).finding)
     return documents, findings
 
 

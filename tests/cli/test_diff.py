@@ -292,7 +292,7 @@ def test_what_the_record_hides_is_not_judged_and_said(tmp_path: Path, capsys: py
     names = [file(tmp_path, hiding, "old.yaml"), file(tmp_path, new, "new.yaml")]
     assert main(["diff", *names, "--replay", "--data", str(desk.data)]) == 1
     out = capsys.readouterr().out
-    assert "age is hidden in 1 rows: it was not judged there" in out
+    assert "age is hidden in 1 row: it was not judged there" in out
     assert "evidence: no recorded row tells" in out
 
 
@@ -342,8 +342,8 @@ def test_replay_in_text_and_markdown(tmp_path: Path, desk: Desk, capsys: pytest.
     names = [file(tmp_path, OLD, "old.yaml"), file(tmp_path, variant(("max: 120", "max: 100"), text=OLD), "new.yaml")]
     assert main(["diff", *names, "--replay", "--data", str(desk.data)]) == 1
     out = capsys.readouterr().out
-    assert "Replay of 1 rows (1 calls): 1 change verdict" in out
-    assert "input: ok -> rejected: 1 rows of 1 calls" in out
+    assert "Replay of 1 row (1 call): 1 change verdict" in out
+    assert "input: ok -> rejected: 1 row of 1 call" in out
     assert "callers: mobile 1" in out
     assert main(["diff", *names, "--format", "markdown", "--replay", "--data", str(desk.data)]) == 1
     assert "| input | ok | rejected | 1 | 1 | age.max 1 | mobile 1 |  |" in capsys.readouterr().out

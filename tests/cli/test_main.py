@@ -64,6 +64,9 @@ def test_the_supervisor_loads_nothing_heavy() -> None:
     [
         (["srve"], "no command 'srve'; did you mean serve?"),
         (["xyzzy"], "no command 'xyzzy'; there are: serve,"),
+        (["nonsense"], "no command 'nonsense'; there are: serve,"),
+        (["replay"], "no command 'replay'; there are: serve,"),
+        (["statsu"], "no command 'statsu'; did you mean status?"),
         (["serve", "--workers", "0"], "--workers 0: not a number from 1 to 256"),
         (["serve", "--no-such-flag"], "sidecar serve: unrecognized arguments: --no-such-flag"),
         (["check", "--frmat", "json"], "--frmat; did you mean --format?"),

@@ -183,7 +183,8 @@ def test_config_is_one_file_with_one_document(folder: Folder) -> None:
     assert codes(load([file], config=several)) == ["file.config"]
     assert codes(folder.load(policy("a"), config="environment: x\n---\nenvironment: y\n")) == ["yaml.documents"]
     assert codes(folder.load(policy("a"), config="- environment\n")) == ["value.type"]
-    assert codes(folder.load(policy("a"), config="# nothing\n")) == ["yaml.empty"]
+    (empty,) = folder.load(policy("a"), config="# nothing\n").findings
+    assert (empty.code, empty.hint) == ("yaml.empty", "a platform file begins with `api: v1`")
 
 
 @pytest.mark.parametrize("text", ["- policy: a\n", "policy\n", "5\n"])

@@ -78,6 +78,16 @@ def test_mistakes_have_a_place(text: str, said: list[tuple[int, int, str]]) -> N
     assert findings(text) == said
 
 
+def test_an_empty_file_is_told_what_a_test_file_begins_with() -> None:
+    _, (finding,) = read_suite(b"# later\n", "t.test.yaml")
+    assert finding.hint == "a test file begins with `contract: FILE`, the policy under test; `sidecar test` runs it"
+
+
+def test_a_prediction_without_its_name_is_told_the_form_with_it() -> None:
+    _, said = read_suite(b"contract: a.yaml\ntests: [{name: a, predictions: [0.1, 0.2], expect: {}}]", "t.test.yaml")
+    assert [finding.hint for finding in said] == ["write {NAME: 0.1}", "write {NAME: 0.2}"]
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     text = "contract: a.yaml\ntests:\n  - {name: a, expect: {verdikt: ok}}\n  - {nam: b, expect: {codes: age.min}}\n"
     assert {line for line, _, _ in findings(text)} == {3, 4}
