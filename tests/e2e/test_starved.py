@@ -93,7 +93,9 @@ def test_starved_observers_p2_no_caller_waits_and_every_row_is_archived_once(tmp
             eventually(lambda: lag_bytes(serving, "archive") > 0)
             assert serving.readyz()[0] == 200
         eventually(lambda: lag_bytes(serving, "archive") == 0, seconds=240)
-        rows = [row.prediction_id for row in archived(serving.data / "archive")]
+        root = serving.data / "archive"  # what has been read is written a little later
+        eventually(lambda: len(archived(root)) >= len(load.answered), seconds=240)
+        rows = [row.prediction_id for row in archived(root)]
         assert sorted(rows) == sorted(one.prediction_id for one in load.answered.values())
         assert not load.wrong
         assert not load.lost
