@@ -225,6 +225,9 @@ class Shadow(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     answer_bytes: int = 0
     answer_digest: str = ""  # when the answer was too large to keep
     trace_flags: int = 0  # of the copy's own trace, sampled as the exchange's is; 0 = not stated
+    method: str = ""  # of the copy that was sent, with where it went: the candidate's address and the path asked for
+    upstream: str = ""
+    target: str = ""
 
 
 RECORD_TYPES: Final[dict[Kind, type[msgspec.Struct]]] = {

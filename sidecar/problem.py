@@ -39,6 +39,7 @@ class Problem:
     rows_refused: int = 0
     disclosure: Disclosure = Disclosure.CODES
     retry_after_seconds: int | None = None
+    allow: str = ""  # the methods this path takes: every 405 says them (RFC 9110 section 15.5.6)
     fault: str = ""
     contacts: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -293,6 +293,8 @@ class Call:
         extra = b""
         if problem.retry_after_seconds is not None:
             extra = b"Retry-After: %d\r\n" % problem.retry_after_seconds
+        if problem.allow:
+            extra += b"Allow: %b\r\n" % problem.allow.encode()
         self.answer(problem.status, content_type, body, extra)
 
     def answer(self, status: int, content_type: bytes, body: bytes, extra: bytes = b"") -> None:

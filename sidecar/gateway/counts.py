@@ -66,9 +66,8 @@ class Counts:
     def guard_errors(self) -> None:
         self._counters[_GUARD_ERRORS] += 1
 
-    def feedback(self, accepted: int, pending: int, rejected: int) -> None:
+    def feedback(self, accepted: int, rejected: int) -> None:
         self._counters[m.FEEDBACK.at("accepted")] += accepted
-        self._counters[m.FEEDBACK.at("pending")] += pending
         self._counters[m.FEEDBACK.at("rejected")] += rejected
 
     def loop_lag(self, nanoseconds: int) -> None:

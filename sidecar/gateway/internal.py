@@ -38,7 +38,7 @@ class ReadyCall(InternalCall):
 
     def reply(self) -> None:
         if self.method not in (b"GET", b"HEAD"):
-            self.refuse(Problem(405, "method-not-allowed", "Read only", "use GET"))
+            self.refuse(Problem(405, "method-not-allowed", "Read only", "use GET", allow="GET, HEAD"))
             return
         why = "draining" if self.gateway.draining else self.gateway.standing.not_ready
         body = json.dumps({"ready": not why, "reason": why}).encode()
@@ -51,7 +51,7 @@ class FeedbackCall(InternalCall):
     def reply(self) -> None:
         gateway = self.gateway
         if self.method != b"POST":
-            self.refuse(Problem(405, "method-not-allowed", "Write only", "use POST"))
+            self.refuse(Problem(405, "method-not-allowed", "Write only", "use POST", allow="POST"))
             return
         token = gateway.settings.feedback_token
         if token and not self._authorized(token):
@@ -78,13 +78,14 @@ class FeedbackCall(InternalCall):
                 )
             )
             return
-        document = {"accepted": written, "pending": 0, "rejected": batch.rejected}
+        # nobody here looks predictions up, so none of them is joined yet: that is done from the records, off this path
+        document = {"accepted": written, "pending": written, "rejected": batch.rejected}
         body = json.dumps(document).encode()
         gateway.journal.sync_now(lambda durable: self._synced(body, written, len(batch.rejected), durable))
 
     def _synced(self, body: bytes, accepted: int, rejected: int, durable: bool) -> None:
         if durable:  # what is not kept was not accepted, whatever is in the page cache
-            self.gateway.counts.feedback(accepted, 0, rejected)
+            self.gateway.counts.feedback(accepted, rejected)
         if self.finished:
             return
         if durable:

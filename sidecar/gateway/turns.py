@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 UPLOAD: Final = 1  # why reading is paused: the model server is slower than the caller
 PIPELINE: Final = 2  # … or the caller asks faster than it is answered
+_ALLOW: Final = b"Allow: GET, HEAD, POST, PUT, DELETE, OPTIONS\r\n"
 
 
 class Turns(asyncio.Protocol):
@@ -190,16 +191,22 @@ class Turns(asyncio.Protocol):
         refusal, gateway = self._refusal, self._gateway
         assert refusal is not None
         if refusal.status == 200:
-            head = b"HTTP/1.1 200 OK\r\nAllow: GET, HEAD, POST, PUT, DELETE, OPTIONS\r\nContent-Length: 0\r\n"
-            self.write(head + b"Connection: close\r\n\r\n")
+            self.write(b"HTTP/1.1 200 OK\r\n" + _ALLOW + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
         else:
             gateway.counts.problem(refusal.kind)
             request_id = gateway.ids.prediction_id(gateway.wall_ns())
             problem = Problem(refusal.status, refusal.kind, "Request refused", refusal.detail, request_id=request_id)
             content_type, body = respond.render(problem, "", b"")
             self.write(
-                b"%bContent-Type: %b\r\nContent-Length: %d\r\nx-request-id: %b\r\nConnection: close\r\n\r\n%b"
-                % (respond.status_line(refusal.status), content_type, len(body), request_id.encode(), body)
+                b"%b%bContent-Type: %b\r\nContent-Length: %d\r\nx-request-id: %b\r\nConnection: close\r\n\r\n%b"
+                % (
+                    respond.status_line(refusal.status),
+                    _ALLOW if refusal.status == 405 else b"",  # RFC 9110 section 15.5.6
+                    content_type,
+                    len(body),
+                    request_id.encode(),
+                    body,
+                )
             )
         self._end(unread=True)
 

@@ -99,6 +99,18 @@ def _headers(text: str) -> dict[str, str]:
     return {name.strip().lower(): unquote(value.strip()) for name, _, value in pairs if name.strip()}
 
 
+def encoded(spans: Sequence[ReadableSpan]) -> bytes:
+    """An ExportTraceServiceRequest. The encoder leaves out the W3C trace flags, the low 8 bits of a span's `flags`."""
+    request = encode_spans(spans)
+    flags = {span.context.span_id: int(span.context.trace_flags) for span in spans if span.context is not None}
+    for about in request.resource_spans:
+        for scope in about.scope_spans:
+            for span in scope.spans:
+                span.flags |= flags.get(int.from_bytes(span.span_id, "big"), 0) & 0xFF
+    body: bytes = request.SerializeToString()
+    return body
+
+
 class Exporter:
     """Sends batches to one endpoint. `count` hears of every request: taken | refused | busy | unreachable."""
 
@@ -131,7 +143,7 @@ class Exporter:
 
     async def send(self, spans: Sequence[ReadableSpan]) -> Taken:
         """Give a batch to the collector. CollectorAwayError when it did not take it in `give_up_seconds`."""
-        body = encode_spans(spans).SerializeToString()
+        body = encoded(spans)
         answer = await self._answer(gzip.compress(body) if self._endpoint.compress else body)
         if answer.status_code == _TOO_LARGE:
             if len(spans) == 1:

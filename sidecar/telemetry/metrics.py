@@ -230,7 +230,7 @@ POLICY_LOADED = _gauge(
 FEEDBACK = _counter(
     "sidecar_feedback_items_total",
     "Labels and outcomes received, by what became of them.",
-    result=("accepted", "pending", "rejected"),
+    result=("accepted", "rejected"),
 )
 
 SPANS_EXPORTED = _counter("sidecar_spans_exported_total", "Spans that the collector took.")

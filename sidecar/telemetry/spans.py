@@ -34,15 +34,15 @@ LINK_ROLE: Final = "sidecar.link.role"
 
 # name → (on which span, what it says); the README's table
 ATTRIBUTES: Final[Mapping[str, tuple[str, str]]] = {
-    "http.request.method": ("both", "the method; `_OTHER` for one that is not known"),
-    "http.request.method_original": ("both", "that method as sent"),
+    "http.request.method": ("all", "the method; `_OTHER` for one that is not known"),
+    "http.request.method_original": ("all", "that method as sent"),
     "http.route": ("SERVER", "the route's template, never the path"),
     "url.path": ("SERVER", "the path as sent"),
     "url.query": ("SERVER", "the query; values that sign a request are `REDACTED`"),
     "url.scheme": ("SERVER", "`http` or `https`"),
-    "url.full": ("CLIENT", "what was asked of the model server, redacted in the same way"),
-    "server.address": ("CLIENT", "the model server's host, or the path of its socket"),
-    "server.port": ("CLIENT", "its port"),
+    "url.full": ("CLIENT, shadow", "what was asked of the model server or the candidate, redacted in the same way"),
+    "server.address": ("CLIENT, shadow", "its host, or the path of its socket"),
+    "server.port": ("CLIENT, shadow", "its port"),
     "client.address": ("SERVER", "the caller's address"),
     "user_agent.original": ("SERVER", "the caller's User-Agent"),
     "http.request.header.content-type": ("SERVER", "as sent"),
@@ -128,7 +128,12 @@ def shadow_span(record: Shadow, *, replica: str = "", environment: str = "") -> 
     hexadecimal.
     """
     error = http.shadow_error(record)
+    address, port = http.server_of(record.upstream)
     attributes = {
+        **(_method(record.method) if record.method else {}),  # older records do not say what was asked, and of whom
+        "url.full": http.full_url(record.upstream, record.target) if record.upstream else "",
+        "server.address": address,
+        "server.port": port if record.upstream else 0,
         "http.response.status_code": record.status,
         "error.type": error,
         "sidecar.prediction.id": record.prediction_id,
@@ -161,7 +166,7 @@ def _server(record: Exchange, policy: tuple[str, str], about: Resource, scheme: 
     start, end = record.started_unix_ns, record.started_unix_ns + max(record.total_ns, 0)
     error = http.server_error(record)
     attributes: dict[str, Any] = {
-        **_method(record),
+        **_method(record.method),
         **_judgement(record, policy),
         "http.route": record.route,
         "url.path": path,
@@ -209,7 +214,7 @@ def _client(record: Exchange, about: Resource) -> ReadableSpan:
     address, port = http.server_of(record.upstream)
     error = http.client_error(record)
     attributes: dict[str, Any] = {
-        **_method(record),
+        **_method(record.method),
         "url.full": http.full_url(record.upstream, record.target),
         "server.address": address,
         "server.port": port,
@@ -279,11 +284,11 @@ def _name(record: Exchange, route: str) -> str:
     return f"{word} {route}" if route else word
 
 
-def _method(record: Exchange) -> dict[str, str]:
-    method = http.known_method(record.method)
-    if method == record.method:
+def _method(sent: str) -> dict[str, str]:
+    method = http.known_method(sent)
+    if method == sent:
         return {"http.request.method": method}
-    return {"http.request.method": method, "http.request.method_original": record.method}
+    return {"http.request.method": method, "http.request.method_original": sent}
 
 
 def _context(trace_id: str, span_id: str, flags: int, *, remote: bool) -> SpanContext:

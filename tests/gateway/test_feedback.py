@@ -34,7 +34,7 @@ async def test_one_object_is_durable_before_its_202(tmp_path: Path) -> None:
         }  # fmt: skip
         syncs = world.count_all(metrics.JOURNAL_SYNC_SECONDS)
         found = await world.ask(request(FEEDBACK, json.dumps(item).encode()))
-        assert (found.status, found.json()) == (202, {"accepted": 1, "pending": 0, "rejected": []})
+        assert (found.status, found.json()) == (202, {"accepted": 1, "pending": 1, "rejected": []})
         (record,) = kept(world)
         assert (record.request_id, record.row, record.label) == ("r-1", 2, {"defaulted": True})
         assert (record.exposed, record.propensity, record.coin_id) == (False, 0.05, "c-1")
@@ -190,7 +190,16 @@ async def test_nothing_below_the_prefix_is_forwarded(tmp_path: Path, method: byt
     async with running(tmp_path) as world:
         found = await world.ask(request(path, b"" if method == b"POST" else None, method=method), method.decode())
         assert found.status == status
+        if status == 405:
+            assert found.value("allow") == ("POST" if path == FEEDBACK else "GET, HEAD")
         assert world.upstream.connections == 0
+
+
+async def test_what_is_taken_waits_for_its_prediction_and_what_is_refused_does_not(tmp_path: Path) -> None:
+    async with running(tmp_path) as world:
+        body = json.dumps([{"prediction_id": "nobody-knows-it", "label": 1}, {"label": 1}]).encode()
+        document = (await world.ask(request(FEEDBACK, body))).json()
+        assert (document["accepted"], document["pending"], len(document["rejected"])) == (1, 1, 1)
 
 
 async def test_readiness_says_why_not(tmp_path: Path) -> None:

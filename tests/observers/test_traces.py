@@ -72,6 +72,7 @@ def test_server_and_client_are_connected_and_the_callers_trace_goes_on(tmp_path:
     assert server.parent_span_id.hex() == "b" * 16
     assert client.parent_span_id == server.span_id
     assert (server.kind, client.kind) == (2, 3)
+    assert (server.flags, client.flags) == (0x301, 0x101), "W3C flags below, whether the parent is remote above"
     assert attributes(server)["sidecar.policy.name"] == "credit-risk"
     assert attributes(server)["sidecar.policy.version"] == "2.3.0"
     assert there.resources[0]["service.instance.id"] == "pod-1"

@@ -187,6 +187,7 @@ def copy(**changes: Any) -> Shadow:
         "run": "1", "outcome": "compared", "at_unix_ns": STARTED_UNIX_NS + 5, "sent_unix_ns": STARTED_UNIX_NS,
         "status": 200, "latency_ns": MILLISECOND, "trace_id": "c" * 32, "span_id": "d" * 16,
         "link_trace_id": exchange().trace_id, "link_span_id": exchange().span_id, "rows": 2, "differences_total": 3,
+        "method": "POST", "upstream": "http://candidate:8081", "target": "/v2/models/m/infer?sig=s3cret",
     }  # fmt: skip
     return Shadow(**(facts | changes))
 
@@ -202,6 +203,15 @@ def test_a_copy_is_the_root_of_a_trace_of_its_own_linked_to_the_exchange() -> No
     assert told(span)["sidecar.shadow.candidate"] == "v15"
     assert told(span)["sidecar.shadow.differences"] == 3
     assert told(span).keys() <= {n for n, (on, _) in ATTRIBUTES.items() if "shadow" in on or on == "all"}
+
+
+def test_a_copy_says_what_was_asked_of_whom_as_http_clients_do() -> None:
+    said = told(shadow_span(copy()))
+    assert said["http.request.method"] == "POST"
+    assert said["url.full"] == "http://candidate:8081/v2/models/m/infer?sig=REDACTED"
+    assert (said["server.address"], said["server.port"]) == ("candidate", 8081)
+    older = told(shadow_span(copy(method="", upstream="", target="")))
+    assert not older.keys() & {"http.request.method", "url.full", "server.address", "server.port"}
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ class Copy:
 
     open: Open
     exchange: Exchange
+    upstream: str  # the candidate's address
     head: bytes
     body: bytes
     trace_id: str

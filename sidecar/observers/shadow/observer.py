@@ -194,6 +194,7 @@ class ShadowObserver:
         copy = Copy(
             open=one,
             exchange=exchange,
+            upstream=address.url,
             head=copies.head_of(
                 exchange,
                 address,

@@ -96,5 +96,8 @@ def record_of(
         answer_bytes=answered.size if answered is not None else 0,
         answer_digest=digest,
         trace_flags=flags_of(exchange) if exchange is not None and copy is not None else 0,
+        method=copy.exchange.method if copy is not None else "",
+        upstream=copy.upstream if copy is not None else "",
+        target=copy.exchange.target if copy is not None else "",
     )
     return record, (body,) if body else ()
