@@ -199,7 +199,8 @@ def _evidence(each: Change) -> str:
 def _text_replay(replay: Replay) -> Iterator[str]:
     yield f"  Replay of {_many(replay.rows, 'row')} ({_many(replay.calls, 'call')}): {replay.changed} change verdict"
     for each in transitions(replay):
-        yield f"    {each.side}: {each.before} -> {each.after}: {_many(each.rows, 'row')} of {_many(each.calls, 'call')}"
+        touched = f"{_many(each.rows, 'row')} of {_many(each.calls, 'call')}"
+        yield f"    {each.side}: {each.before} -> {each.after}: {touched}"
         for name, counted in (("codes", each.codes), ("callers", each.callers), ("slices", each.slices)):
             if counted:
                 yield f"      {name}: {_counted(counted)}"
@@ -297,7 +298,8 @@ def _cell(text: str) -> str:
 
 
 def _markdown_replay(replay: Replay) -> Iterator[str]:
-    yield f"**Replay**: {_many(replay.rows, 'recorded row')} ({_many(replay.calls, 'call')}), {replay.changed} change verdict"
+    rows, calls = _many(replay.rows, "recorded row"), _many(replay.calls, "call")
+    yield f"**Replay**: {rows} ({calls}), {replay.changed} change verdict"
     yield ""
     if replay.transitions:
         yield "| | was | is | rows | calls | codes | callers | slices | examples |"

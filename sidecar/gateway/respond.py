@@ -120,13 +120,16 @@ def input_problem(guard: Guard, judged: Judged) -> Problem:
 
 def output_problem(guard: Guard, judged: Judged, rows: int = 0, left_out: Sequence[int] = ()) -> Problem:
     """Why the model's answer was withheld: 502. Pointers lead into that answer; rows are the request's `rows`, of
-    which `left_out` were not sent."""
+    which `left_out` were not sent: then pointers are to the whole, as in the answer its rows count otherwise."""
     violations = judged.verdict.violations
     if left_out:
         absent = frozenset(left_out)
         sent = [row for row in range(rows) if row not in absent]
         violations = tuple(
-            [replace(each, row=sent[each.row]) if 0 <= each.row < len(sent) else each for each in violations]
+            [
+                replace(each, pointer="", row=sent[each.row] if 0 <= each.row < len(sent) else each.row)
+                for each in violations
+            ]
         )
     detail = "the model's answer breaks the output contract and the policy has no fallback for it"
     if judged.fault is not None:

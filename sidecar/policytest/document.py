@@ -72,7 +72,7 @@ class Case:
     body: str | None = key(None, doc="The whole body as text, in place of rows.")
     prediction: dict[str, Plain] | None = key(None, doc="What the model answers for each row that it gets.")
     predictions: tuple[dict[str, Plain], ...] | None = key(
-        None, doc="What it answers, one for each row that it gets: [{score: 0.1}, {score: 0.2}]."
+        None, doc="What it answers, one for each row that it gets: [{score: 0.1}, …]."
     )
     answer: str | None = key(None, doc="The model's whole answer as text, in place of predictions.")
     series: dict[str, Plain] | None = key(
