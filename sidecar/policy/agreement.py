@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Final
 
-from ..contract import ContractSection, compile_contract
+from ..contract import ContractSection, Mode, compile_contract
+from ..contract.sections import ModeByCaller
 from ..yamldoc import Finding, Node, Parsed, nearest
 from .lint import of_meaning
 from .merging import section_of
@@ -47,9 +48,10 @@ def of_policy(parsed: Parsed[Policy], today: date | None) -> list[Finding]:
         return []
     findings = [*_contract(parsed, policy), *_protocol(policy), *_addresses(_dialled(policy)), *of_shadow(policy)]
     findings.extend(of_meaning(policy))
-    if policy.owner is None:
+    if policy.owner is None and _enforces(policy.contract.mode):
+        message = f"`{policy.name}` enforces, and nobody owns it"
         hint = "owner: {team: …, contact: …}: refused callers are shown the contact"
-        findings.append(Finding("owner.missing", f"nobody owns `{policy.name}`", hint, "warning", ("policy",)))
+        findings.append(Finding("owner.missing", message, hint, "warning", ("policy",)))
     due = policy.lineage.review_by if policy.lineage is not None else None
     if due is not None and today is not None and due < today.isoformat():
         message = f"`{policy.name}` was to be reviewed by {due}"
@@ -59,6 +61,11 @@ def of_policy(parsed: Parsed[Policy], today: date | None) -> list[Finding]:
     if _astray(parsed, policy):
         findings = [finding for finding in findings if finding.code not in _OF_NAMES]
     return _news(parsed, findings)
+
+
+def _enforces(mode: Mode | ModeByCaller) -> bool:
+    modes = [mode.default, *mode.callers.values()] if isinstance(mode, ModeByCaller) else [mode]
+    return Mode.ENFORCE in modes
 
 
 def _astray(parsed: Parsed[Policy], policy: Policy) -> bool:

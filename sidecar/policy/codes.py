@@ -133,12 +133,11 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "reference.unknown": ("A name leads to no feature or prediction of the contract.", "Correct the name."),
     "capture.unknown": ("What is to be hidden is in no contract: nothing would be hidden.", "Correct the name."),
     # of care
-    "owner.missing": ("Nobody answers for the policy.", "Add `owner: {team: …, contact: …}`."),
+    "owner.missing": ("Nobody answers for a policy that enforces.", "Add `owner: {team: …, contact: …}`."),
     "review.due": ("The day to look at this policy again has passed.", "Look at it, and set the next day."),
     "rule.unreviewed": ("A rule only observes and no day is set to decide about it.", "Set `lineage.review_by`."),
     "fallback.answer": ("These values make no answer of the protocol.", "Give the value that its answers consist of."),
     "fallback.unused": ("Nothing asks for the fallback.", "Say `on_violation: fallback` where it is meant."),
-    "baseline.unused": ("Nothing reads the baseline.", "Add `watch: {drift: …}`."),
     "not-acted-on": ("This version reads the key and does nothing about it.", "Nothing; or leave it out."),
 }
 

@@ -62,7 +62,7 @@ def _references(policy: Policy) -> Iterator[Finding]:
 
 
 def _unused(policy: Policy) -> Iterator[Finding]:
-    contract, feedback, lineage = policy.contract, policy.feedback, policy.lineage
+    contract, feedback = policy.contract, policy.feedback
     held = feedback is not None and feedback.holdout is not None and feedback.holdout.deliver == "fallback"
     if contract.fallback is not None and contract.fallback.values and contract.fallback.on == ("contract",):
         values = [*contract.features.values(), *contract.prediction.values()]
@@ -72,9 +72,6 @@ def _unused(policy: Policy) -> Iterator[Finding]:
             hint = "say `on_violation: fallback` where it is meant, or `on: [contract, timeout, upstream_error]`"
             message = "nothing asks for this fallback: no check has `on_violation: fallback`"
             yield Finding("fallback.unused", message, hint, "warning", ("contract", "fallback"))
-    if lineage is not None and lineage.baseline and (policy.watch is None or policy.watch.drift is None):
-        message, hint = "nothing reads this baseline", "watch: {drift: {metric: psi, alert_above: 0.2}}"
-        yield Finding("baseline.unused", message, hint, "warning", ("lineage", "baseline"))
 
 
 def _unreviewed(policy: Policy) -> Iterator[Finding]:

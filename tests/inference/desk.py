@@ -16,7 +16,6 @@ from sidecar.verdict import Verdict
 from sidecar.yamldoc import Finding
 
 NOW = 1_800_000_000.0
-OPEN = ("owner.missing", "baseline.unused")  # what a person is left to do
 
 
 @dataclass(frozen=True)

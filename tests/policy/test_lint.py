@@ -1,4 +1,4 @@
-"""Names that lead nowhere, fallbacks and baselines that nobody uses, observing rules that nobody will look at."""
+"""Names that lead nowhere, fallbacks that nobody uses, observing rules that nobody will look at."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from sidecar.yamldoc import Finding
 from tests.policy.written import FEATURES, Folder, policy
 
-LINTED = {"mapping.near", "reference.unknown", "fallback.unused", "baseline.unused", "rule.unreviewed"}
+LINTED = {"mapping.near", "reference.unknown", "fallback.unused", "rule.unreviewed"}
 SCORE = "contract: {features: {age: {type: int}}, prediction: {score: {type: float}}%s}"
 
 
@@ -27,7 +27,6 @@ def lint(folder: Folder, *lines: str, features: str = FEATURES) -> list[Finding]
         (FEATURES, ["feedback: {label: {name: y, of: scor, key: age}}"], "reference.unknown", "a prediction"),
         (FEATURES, ["feedback: {perturb: {field: score, sigma: 1}}"], "reference.unknown", "a prediction"),
         (SCORE % ", fallback: {values: {score: 1}}", [], "fallback.unused", "nothing asks for this fallback"),
-        (FEATURES, ["lineage: {baseline: a.json}"], "baseline.unused", "nothing reads this baseline"),
         (SCORE % ", rules: [{id: r, expect: age > 1, mode: observe}]", [], "rule.unreviewed", "no day is set"),
     ],
 )
@@ -46,7 +45,6 @@ def test_what_leads_nowhere_is_told(folder: Folder, features: str, lines: list[s
         (SCORE % ", fallback: {on: [contract, timeout], values: {score: 1}}", []),
         (SCORE % ", on_bad_rows: fallback, fallback: {values: {score: 1}}", []),
         (SCORE % ", fallback: {values: {score: 1}}", ["feedback: {holdout: {share: 1%}}"]),
-        (FEATURES, ["lineage: {baseline: a.json}", "watch: {drift: {metric: psi}}"]),
         (
             SCORE % ", rules: [{id: r, expect: age > 1, mode: observe}]",
             ["lineage: {review_by: 2999-01-01}"],

@@ -21,7 +21,22 @@ def test_defaults_refuse_nothing(folder: Folder) -> None:
     assert credit.model.versions == ()
     assert credit.upstream.url is None
     assert loaded.platform.callers.from_ == "x-caller"
-    assert codes(loaded) == ["owner.missing"]
+    assert codes(loaded) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "asked"),
+    [
+        ("observe", False),
+        ("off", False),
+        ("enforce", True),
+        ("{default: observe, callers: {mobile: enforce}}", True),
+        ("{default: observe, callers: {mobile: off}}", False),
+    ],
+)
+def test_who_owns_a_policy_is_asked_once_it_enforces(folder: Folder, mode: str, asked: bool) -> None:
+    loaded = folder.load(f"policy: credit\nmodel: {{protocol: oip}}\ncontract: {{mode: {mode}}}\n")
+    assert codes(loaded) == ["owner.missing"] * asked
 
 
 def test_a_directory_is_its_yaml_files_without_hidden_and_test_files(folder: Folder) -> None:
