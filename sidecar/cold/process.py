@@ -31,6 +31,7 @@ from ..observers import Context
 from ..policy import Platform
 from ..runtime import log
 from ..runtime.book import PolicyBook
+from ..runtime.dropping import Dropping
 from ..runtime.memory import give_memory_back
 from ..runtime.messages import ColdSettings
 from ..runtime.publish import Current, read_current
@@ -73,6 +74,7 @@ class Cold:
         self.secret = b""
         self._family = family
         self._writer: Writer | None = None
+        self._dropping: Dropping | None = None
         self._waited = False
         self._unwritten = False
 
@@ -124,6 +126,8 @@ class Cold:
             self.log.error("observers.not_configured", reason=str(error))
         if self._writer is not None:
             self._writer.tick()
+        if self._dropping is not None:
+            self._dropping.look()
         self.report(page)
 
     async def _configure(self, page: StatsPage) -> None:
@@ -168,6 +172,7 @@ class Cold:
             call_soon=asyncio.get_running_loop().call_soon_threadsafe,
             holds=lambda: read_holds(self.data),
         )
+        self._dropping = Dropping(writer, page, self._say)
         self.secret = self._key(setup)
         context = Context(
             data=self.data,

@@ -20,6 +20,7 @@ from ..journal.progress import Progress, plain
 from ..observers import Context, Observer, Restless, moment_of
 from ..telemetry import metrics
 from .tape import Strip, Tape, advance
+from .trouble import Trouble
 
 POLL_SECONDS: Final = 0.05
 PACE_SECONDS: Final = 0.005  # a strip, at most: who is ahead gives way, and is never held
@@ -68,6 +69,7 @@ class Runner:
         self._context = context
         self._tape = tape
         self._patience = patience
+        self._trouble = Trouble(kind, context.log)
         self._ahead = ahead
         self.moved = 0.0  # monotonic: when it last went on
         self._leave_by: float | None = None  # monotonic
@@ -134,7 +136,7 @@ class Runner:
         self.errors += 1
         self.because = f"{type(error).__name__}: {what}"[:300]
         self._context.stats.counters[self._failed] += 1
-        self._context.log("observer.failed", {"observer": self.kind, "error": self.because, "exc_info": error})
+        self._trouble.failed(error, self.because)
 
     async def _live(self) -> None:
         """From one `open` to one `close`."""
@@ -191,6 +193,7 @@ class Runner:
         async with asyncio.timeout(COMMIT_SECONDS):
             await observer.commit(self.read)
         self.committed = self.read
+        self._trouble.committed()
 
     def _count(self, records: int, lagged_out: int, unreadable: int) -> None:
         counters = self._context.stats.counters

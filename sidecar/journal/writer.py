@@ -122,6 +122,11 @@ class Writer:
         return self._segment is None
 
     @property
+    def why(self) -> str:
+        """The last reason for which records were dropped: what a writer that is failing suffers from."""
+        return self._why
+
+    @property
     def _blocked(self) -> bool:
         return self._over_cap or self._segment is None
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from .. import __version__
 from .. import policy as room
@@ -29,6 +29,7 @@ from ..telemetry.sampling import sampled_below
 from ..upstream import Pool, PoolLimits, parse_address
 from . import log
 from .compile import UpstreamLimits, compile_guard, limits_of
+from .dropping import Dropping
 from .memory import body_budget, give_memory_back, memory_limit
 from .messages import Policies, Standing, WorkerSettings
 from .publish import policy_path
@@ -60,6 +61,7 @@ class GatewayService:
             call_soon=self._loop.call_soon_threadsafe,
             holds=lambda: read_holds(Path(settings.data)),
         )
+        self._dropping = Dropping(self._journal, self._page, self._say)
         self._tell(STARTED, detail=__version__)  # first of all: what this stream left without an end never gets one
         self._pools: dict[str, Pool] = {}
         self._gateway: Gateway | None = None
@@ -153,6 +155,7 @@ class GatewayService:
 
     def _on_tick(self) -> None:
         self._journal.tick()
+        self._dropping.look()
         self._tick = self._loop.call_later(JOURNAL_TICK_SECONDS, self._on_tick)
 
     def _tell(self, what: str, *, detail: str = "") -> None:
@@ -161,7 +164,7 @@ class GatewayService:
         record = Transition(at_unix_ns=time.time_ns(), what=what, subject=subject, detail=detail)
         self._journal.append(Kind.TRANSITION, encode(record))
 
-    def _say(self, event: str, fields: Mapping[str, str]) -> None:
+    def _say(self, event: str, fields: Mapping[str, Any]) -> None:
         self._log.warning(event, **fields)
 
 

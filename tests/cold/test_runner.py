@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +16,7 @@ import pytest
 
 from sidecar.cold.runner import Observing, Patience
 from sidecar.cold.tape import REMEMBERED_BYTES, STRIP_RECORDS, Tape
+from sidecar.cold.trouble import Trouble
 from sidecar.journal import Cursor, Read, StatsPage, Writer
 from sidecar.journal.progress import lags
 from sidecar.observers import Context, StateFile
@@ -80,7 +83,7 @@ class Bench:
 async def observing(
     folder: Path, sections: Mapping[str, Any], patience_seconds: float = 60.0, **family: Callable[[Context], Any]
 ) -> AsyncIterator[Bench]:
-    bench = Bench(folder, patience_seconds=patience_seconds, **family)
+    bench = Bench(folder, REMEMBERED_BYTES, time.monotonic, patience_seconds, **family)
     await bench.observing.configure(sections)
     try:
         yield bench
@@ -162,6 +165,48 @@ def test_one_that_fails_is_started_again_from_its_last_commit_and_others_go_on(t
             assert told == ["ValueError: three is too much"] * 2
 
     asyncio.run(story())
+
+
+class Full(Counting):
+    """Its disk has no room for the first `failures` commits."""
+
+    failures: ClassVar[int] = 0
+
+    async def commit(self, cursor: Cursor) -> None:
+        if type(self).failures:
+            type(self).failures -= 1
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        await super().commit(cursor)
+
+
+def test_a_full_disk_is_one_line_without_a_traceback_and_one_when_it_is_well(tmp_path: Path) -> None:
+    Full.failures = 5
+
+    async def story() -> None:
+        async with observing(tmp_path, {"metrics": None}, metrics=Full) as bench:
+            append_many(bench.writer, range(10))
+            await bench.until(lambda: len(bench.said) == 2)
+            assert bench.count(metrics.OBSERVER_ERRORS, "metrics") == 5
+            (failed, well) = bench.said
+            why = "OSError: [Errno 28] No space left on device"
+            assert failed == ("observer.failed", {"observer": "metrics", "error": why, "failures": 1})
+            assert well == ("observer.recovered", {"observer": "metrics", "failures": 5})
+
+    asyncio.run(story())
+
+
+def test_the_same_trouble_is_said_again_after_a_while_and_another_at_once() -> None:
+    now = [0.0]
+    said: list[Mapping[str, Any]] = []
+    trouble = Trouble("archive", lambda event, fields: said.append(fields), clock=lambda: now[0])
+    for _ in range(100):
+        trouble.failed(OSError(errno.ENOSPC, "full"), "full")
+        now[0] += 6.1
+    assert [fields["failures"] for fields in said] == [1, 51]
+    trouble.failed(OSError(errno.EROFS, "read-only"), "read-only")
+    assert said[-1]["error"] == "read-only"
+    trouble.failed(KeyError("x"), "KeyError: 'x'")
+    assert isinstance(said[-1]["exc_info"], KeyError), "a bug has its traceback"
 
 
 def test_one_that_hangs_stops_nobody_and_is_counted(tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ class TestFull:
                 volume.empty()
                 eventually(lambda: sidecar.metric("sidecar_journal_failed") == 0)
                 load.until(50)
+                eventually(lambda: "journal.recovered" in sidecar.said())
             assert not load.wrong
             assert not load.lost
             assert set(load.statuses) == {200, 422}
@@ -111,6 +112,9 @@ class TestFull:
             dropped = sidecar.total("sidecar_journal_dropped_records_total")
             assert sidecar.metric('sidecar_journal_dropped_records_total{reason="disk_full"}') == dropped
             assert "Traceback" not in sidecar.said()
+            lines = [line for line in sidecar.said().splitlines() if '"stream": "hot-0"' in line]
+            assert sum("journal.dropping" in line for line in lines) == 1, lines
+            assert sum("journal.recovered" in line for line in lines) == 1, lines
             assert sidecar.stop() == 0
         books = Books(sidecar.journal).read()
         assert books.damaged == 0, "no half record"

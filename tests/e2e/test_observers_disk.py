@@ -68,6 +68,8 @@ def test_a_full_disk_p2_is_said_and_made_up_for(tmp_path: Path, model: Model, vo
         assert not load.lost
         eventually(lambda: archived_rows(archive) >= len(load.answered), seconds=STARVED_SECONDS)
         assert "observer.failed" in serving.said()
+        eventually(lambda: "observer.recovered" in serving.said())
+        assert "Traceback" not in serving.said(), "a full disk is no bug"
         assert serving.stop() == 0
     known = PolicyBook(serving.data, log=lambda event, fields: None)
     rows = Source(None, archive, known.guard, known.learn).predictions()
