@@ -92,7 +92,7 @@ def _archive(folder: Path) -> Path:
     if setup is not None and setup.platform != "{}":
         try:
             section = platform_from_canonical(setup.platform.encode()).archive
-            if section is not None:
+            if section is not None and section.to is not None:
                 return folder_of(folder, section.to)
         except (PolicyError, ValueError):
             pass

@@ -137,6 +137,7 @@ class Desk:
             "because": because,
             "gateway": said,
             "journal": {**self._journal(said), **_disk(cold.data)},
+            "archive": self._archive(),
             "observers": self._observers(),
             "observers_because": "" if setup is not None else f"no gateway has served from {cold.data} yet",
             "counters": counters,
@@ -263,6 +264,11 @@ class Desk:
         ]
         idle = {"state": "idle", "lag_seconds": 0.0, "lag_bytes": 0, "errors": 0}
         return rows + [{"name": kind, **idle, "because": why} for kind, why in sorted(cold.idle.items())]
+
+    def _archive(self) -> dict[str, Any]:
+        """Where rows go; `max_bytes` None = no limit."""
+        archive = self._cold.archive
+        return {"to": archive.to, "max_bytes": archive.max_bytes} if archive is not None else {}
 
     def _journal(self, said: Mapping[str, Any]) -> dict[str, Any]:
         nothing = {"bytes": 0, "max_bytes": 0, "when_full": "", "full_in_seconds": None, "refusing": False}

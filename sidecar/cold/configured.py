@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -12,14 +13,21 @@ from ..policy.urls import allowed, host_of
 from ..policy.watching import watching_of
 from ..profiles import Watching
 
-DEFAULT_ARCHIVE: Final = Archive(to="archive", max_bytes=5 * 2**30)
+DEFAULT_FOLDER: Final = "archive"
+DEFAULT_ARCHIVE_BYTES: Final = 5 * 2**30
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 def configured(
-    kinds: Iterable[str], platform: Platform, policies: Sequence[Policy], environ: Mapping[str, str], access: str = ""
+    kinds: Iterable[str],
+    platform: Platform,
+    policies: Sequence[Policy],
+    environ: Mapping[str, str],
+    access: str = "",
+    room_bytes: int | None = None,
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """({observer: its section}, {observer that does not run: why}). `access`: where access lines go, "" or off."""
+    """({observer: its section}, {observer that does not run: why}). `access`: where access lines go, "" or off;
+    `room_bytes`: what the volume of the data folder has for an archive, None = nobody knows."""
     running: dict[str, Any] = {}
     idle: dict[str, str] = {}
     for kind in kinds:
@@ -27,17 +35,26 @@ def configured(
         if why:
             idle[kind] = why
         else:
-            running[kind] = access if kind == "access" else section_of(kind, platform, policies)
+            running[kind] = access if kind == "access" else _section(kind, platform, policies, room_bytes)
     if "traces" in running and "metrics" in running:
         running["metrics"] = platform.trace  # exemplars lead to traces that are exported
     return running, idle
 
 
-def section_of(kind: str, platform: Platform, policies: Sequence[Policy]) -> Any:
+def archive_of(platform: Platform, room_bytes: int | None = None) -> Archive:
+    """Where rows go, how much and how often. Where no folder is stated, nobody thought of a limit: there is one."""
+    stated = platform.archive or Archive()
+    if stated.to is not None:
+        return stated
+    most = DEFAULT_ARCHIVE_BYTES if room_bytes is None else min(DEFAULT_ARCHIVE_BYTES, room_bytes)
+    return replace(stated, to=DEFAULT_FOLDER, max_bytes=most if stated.max_bytes is None else stated.max_bytes)
+
+
+def _section(kind: str, platform: Platform, policies: Sequence[Policy], room_bytes: int | None) -> Any:
     """An observer is started again when this changes; None = it has no section."""
     match kind:
         case "archive":
-            return platform.archive or DEFAULT_ARCHIVE
+            return archive_of(platform, room_bytes)
         case "traces":
             return platform.trace
         case "alerts":

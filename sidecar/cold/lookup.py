@@ -24,7 +24,7 @@ from ..journal import Cursor, Position, Read, Reader
 from ..journal.segment import PREAMBLE_BYTES, Segment, began_unix, list_segments, list_streams, open_segment
 from ..predictions import Prediction, exchange_of, moment, rows_of, to_record, unix_ns_of
 from ..runtime.book import PolicyBook
-from .configured import section_of
+from .configured import DEFAULT_FOLDER, archive_of
 from .pages import Mark, Page, oldest_unix_ns, page_of
 
 if TYPE_CHECKING:
@@ -147,9 +147,9 @@ class Lookup:
         return [to_record(row) for row in found if row.prediction_id == prediction_id]
 
     def _archive(self) -> Path | None:
-        section = section_of("archive", self._cold.platform, ())
+        section = archive_of(self._cold.platform)
         try:
-            root = folder_of(self._cold.data, section.to)
+            root = folder_of(self._cold.data, section.to or DEFAULT_FOLDER)
         except ValueError:
             return None  # an object store
         return root if is_archive(root) else None

@@ -29,6 +29,7 @@ from ..journal import Read, StatsPage, Writer, page_path
 from ..journal.progress import Lag, Standing, lags, read_holds, read_standing, write_standing
 from ..observers import Context
 from ..policy import Platform
+from ..policy.platform import Archive
 from ..runtime import log
 from ..runtime.book import PolicyBook
 from ..runtime.dropping import Dropping
@@ -38,10 +39,11 @@ from ..runtime.publish import Current, read_current
 from ..runtime.secret import SECRET_NAME, read_secret
 from ..runtime.setup import Setup, read_setup
 from ..telemetry import metrics
-from .configured import configured
+from .configured import DEFAULT_FOLDER, configured
 from .lookup import Latest
 from .runner import Observing, Patience
 from .tape import Tape
+from .volume import room_beside
 
 FAMILY: Final = "sidecar.observers"
 STREAM: Final = "cold"
@@ -67,6 +69,7 @@ class Cold:
         self.observing: Observing | None = None
         self.page: StatsPage | None = None
         self.tape: Tape | None = None
+        self.archive: Archive | None = None  # as it runs; its limit may be what the volume has
         self.idle: Mapping[str, str] = {}  # observer → why it does not run
         self.leaving = asyncio.Event()
         self.rounds = 0
@@ -148,9 +151,13 @@ class Cold:
             for listed in (current.policies if current is not None else ())
             if (policy := self.book.policy(listed.digest)) is not None
         ]
-        sections, self.idle = configured(self._family, platform, policies, self.environ, self.settings.access_log)
+        left = room_beside(self.journal, self.data / DEFAULT_FOLDER, platform.journal)
+        access = self.settings.access_log
+        sections, self.idle = configured(self._family, platform, policies, self.environ, access, left)
         await self.observing.configure(sections)
-        self.log.info("observers.configured", running=sorted(sections), idle=dict(self.idle))
+        self.archive = sections.get("archive")
+        most = self.archive.max_bytes if self.archive is not None else None
+        self.log.info("observers.configured", running=sorted(sections), idle=dict(self.idle), archive_max_bytes=most)
 
     def _platform(self, setup: Setup) -> Platform:
         if setup.platform == "{}":

@@ -97,7 +97,7 @@ def of_platform(parsed: Parsed[Platform]) -> list[Finding]:
     if platform.callers.from_ == "xfcc" or platform.callers.from_.startswith("jwt:"):
         message = f"not acted on in this version: callers are not read from `{platform.callers.from_}`"
         findings.append(Finding("not-acted-on", message, "name a header", "warning", ("callers", "from")))
-    if platform.archive is not None and "://" in platform.archive.to:
+    if platform.archive is not None and "://" in (platform.archive.to or ""):
         message = f"not acted on in this version: nothing is archived to {platform.archive.to}"
         findings.append(Finding("not-acted-on", message, "give a folder", "warning", ("archive", "to")))
     return _news(parsed, findings)

@@ -59,8 +59,11 @@ class Callers:
 class Archive:
     """Prediction rows as Parquet."""
 
-    to: StoreUrl = key(doc="A folder, or s3://…, gs://…, az://….")
-    max_bytes: ByteSize | None = key(None, doc="The most it takes in a local folder.")
+    to: StoreUrl | None = key(None, doc="A folder, or s3://…, gs://…, az://…; left out: `archive` in the data folder.")
+    max_bytes: ByteSize | None = key(
+        None,
+        doc="The most it takes in a local folder; without `to`: 5 GiB, or what its volume has beside the journal.",
+    )
     every: Seconds = key(60.0, doc="How often files are written.")
     partition: tuple[Literal["date", "hour", "model", "policy"], ...] = key(("date", "model"), doc="Folder levels.")
     retain: Seconds | None = key(None, doc="How long rows are kept.")

@@ -33,7 +33,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "observer.failed": "an observer stopped and is started again from its last commit; `failures` since it was well",
     "observer.recovered": "an observer that had failed has kept what it read",
     "observer.released": "an observer is no longer configured: its cursor holds nothing back",
-    "observers.configured": "which observers run, and why others do not",
+    "observers.configured": "which observers run, and why others do not; the most that the archive takes",
     "observers.died": "the observers' process ended and is started again",
     "observers.hung": "an observer blocked all of them: their process ends itself",
     "observers.killed": "the observers did not finish in time",

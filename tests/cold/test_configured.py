@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from sidecar.cold.configured import DEFAULT_ARCHIVE, configured
+from pathlib import Path
+
+import pytest
+
+from sidecar.cold.configured import DEFAULT_ARCHIVE_BYTES, archive_of, configured
+from sidecar.cold.volume import left, room_beside
+from sidecar.journal import JournalSettings
 from sidecar.policy import Platform
 from sidecar.policy.platform import Archive, Trace
 from sidecar.policy.watching import watching_of
@@ -13,15 +19,47 @@ KINDS = ("archive", "metrics", "shadow", "traces")
 
 def test_archive_and_metrics_always_run() -> None:
     running, idle = configured(KINDS, Platform(), (), {})
-    assert running == {"archive": DEFAULT_ARCHIVE, "metrics": None}
-    assert DEFAULT_ARCHIVE.max_bytes is not None, "nobody asked for it, so it must not fill the disk"
+    assert running == {"archive": Archive(to="archive", max_bytes=DEFAULT_ARCHIVE_BYTES), "metrics": None}
     assert sorted(idle) == ["shadow", "traces"]
     assert "OTEL_EXPORTER_OTLP_ENDPOINT" in idle["traces"]
 
 
 def test_the_archive_is_where_the_platform_says() -> None:
     section = Archive(to="s3://lake/x")
-    assert configured(KINDS, Platform(archive=section), (), {})[0]["archive"] is section
+    assert configured(KINDS, Platform(archive=section), (), {}, room_bytes=7)[0]["archive"] is section
+
+
+@pytest.mark.parametrize("stated", [None, Archive(), Archive(every=5.0), Archive(retain=60.0)])
+def test_nobody_asked_for_the_default_folder_so_it_must_not_fill_the_disk(stated: Archive | None) -> None:
+    section = configured(KINDS, Platform(archive=stated), (), {})[0]["archive"]
+    assert (section.to, section.max_bytes) == ("archive", DEFAULT_ARCHIVE_BYTES)
+    assert section.every == (stated or Archive()).every
+    small = configured(KINDS, Platform(archive=stated), (), {}, room_bytes=10**8)[0]["archive"]
+    assert small.max_bytes == 10**8, "no more than its volume has"
+
+
+def test_a_limit_that_is_stated_is_the_limit() -> None:
+    section = archive_of(Platform(archive=Archive(max_bytes=10**12)), 10**8)
+    assert (section.to, section.max_bytes) == ("archive", 10**12)
+
+
+def test_what_a_volume_has_for_an_archive_beside_a_journal() -> None:
+    gib = 2**30
+    assert left(20 * gib, 1 * gib) == 17 * gib
+    assert left(2 * gib, gib) == int(0.9 * 2 * gib) - gib
+    most = int(0.9 * gib)  # the largest journal there is
+    assert 0 < left(gib, most) < gib - most, "both together never fill it"
+    assert left(gib, 2 * gib) == 0
+
+
+def test_a_journal_on_another_volume_takes_nothing_of_this_one(tmp_path: Path) -> None:
+    (tmp_path / "journal").mkdir()
+    settings = JournalSettings(max_bytes=1 << 50)
+    shared = room_beside(tmp_path / "journal", tmp_path / "archive", settings)
+    alone = room_beside(Path("/proc"), tmp_path / "archive", settings)
+    assert shared is not None and alone is not None
+    assert 0 < shared < alone
+    assert room_beside(tmp_path / "journal", tmp_path / "no" / "archive", settings) is None
 
 
 def test_a_collector_makes_traces_run() -> None:

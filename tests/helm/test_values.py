@@ -65,6 +65,7 @@ def test_what_the_schema_refuses(helm: Helm, wrong: dict[str, Any], said: str) -
         ({"platform": {"journal": {"max_bytes": "2GiB"}}}, "volume.size: .* 2048 MiB.* 2Gi are 1843 MiB"),
         ({"platform": {"archive": {"to": "archive", "max_bytes": "1GiB"}}}, "volume.size: .* 2048 MiB"),
         ({"platform": {"journal": {"max_bytes": "1780MiB"}}}, "leaves 63 MiB of 2Gi for the archive"),
+        ({"platform": {"archive": {"max_bytes": "1GiB"}}}, "volume.size: .* 2048 MiB"),
         ({"platform": {"archive": {"to": "archive"}}}, "archive.max_bytes"),
         ({"platform": {"archive": {"to": "/data/archive"}}}, "archive.max_bytes"),
         ({"shutdown": {"gracePeriodSeconds": 37}}, "gracePeriodSeconds: 37 is too short.* are 38"),
@@ -92,6 +93,8 @@ def test_the_shortest_grace_period_and_the_largest_journal_are_taken(helm: Helm)
     [
         ({}, {"to": "archive", "max_bytes": "819MiB"}),
         ({"journal": {"max_bytes": "843MiB"}}, {"to": "archive", "max_bytes": "1000MiB"}),
+        ({"archive": {"every": "5s"}}, {"every": "5s", "to": "archive", "max_bytes": "819MiB"}),
+        ({"archive": {"max_bytes": "100MiB"}}, {"to": "archive", "max_bytes": "100MiB"}),
         ({"archive": {"to": "/mnt/archive"}}, {"to": "/mnt/archive"}),
     ],
 )

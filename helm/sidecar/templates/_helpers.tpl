@@ -40,12 +40,13 @@ sidecar.yaml: {{ include "sidecar.platform" . | toJson }}
 {{- end }}
 {{- end }}
 
-{{/* sidecar.yaml. Rows are archived in any case: where nothing is said of it, they get what the journal leaves. */}}
+{{/* sidecar.yaml. Rows are archived in any case: where no folder is named, they get what the journal leaves. */}}
 {{- define "sidecar.platform" -}}
 {{- $platform := deepCopy .Values.platform }}
-{{- if not $platform.archive }}
+{{- $archive := default dict $platform.archive }}
+{{- if not $archive.to }}
 {{- $left := sub (include "sidecar.room" . | int64) (include "sidecar.bytes" $platform.journal.max_bytes | int64) }}
-{{- $_ := set $platform "archive" (dict "to" "archive" "max_bytes" (printf "%dMiB" (div $left 1048576))) }}
+{{- $_ := set $platform "archive" (merge $archive (dict "to" "archive" "max_bytes" (printf "%dMiB" (div $left 1048576)))) }}
 {{- end }}
 {{- toYaml $platform }}
 {{- end }}
@@ -102,18 +103,19 @@ sidecar.yaml: {{ include "sidecar.platform" . | toJson }}
 {{- end }}
 {{- $used := include "sidecar.bytes" $v.platform.journal.max_bytes | int64 }}
 {{- $archive := default dict $v.platform.archive }}
-{{- $to := default "" $archive.to }}
-{{- if and $to (or (not (hasPrefix "/" $to)) (hasPrefix "/data/" $to)) }}
-{{- if not $archive.max_bytes }}
+{{- $to := default "archive" $archive.to }}
+{{- if or (not (hasPrefix "/" $to)) (hasPrefix "/data/" $to) }}
+{{- if $archive.max_bytes }}
+{{- $used = add $used (include "sidecar.bytes" $archive.max_bytes | int64) }}
+{{- else if $archive.to }}
 {{- fail "platform.archive.max_bytes: an archive on the volume needs a limit" }}
 {{- end }}
-{{- $used = add $used (include "sidecar.bytes" $archive.max_bytes | int64) }}
 {{- end }}
 {{- $room := include "sidecar.room" . | int64 }}
 {{- if gt (int64 $used) (int64 $room) }}
 {{- fail (printf "volume.size: journal.max_bytes and archive.max_bytes together are %d MiB, and nine tenths of %s are %d MiB; a pod that outgrows its volume is evicted" (div $used 1048576) $v.volume.size (div $room 1048576)) }}
 {{- end }}
-{{- if and (not $v.platform.archive) (lt (sub $room $used) 67108864) }}
+{{- if and (not $archive.to) (not $archive.max_bytes) (lt (sub $room $used) 67108864) }}
 {{- fail (printf "volume.size: journal.max_bytes leaves %d MiB of %s for the archive, which needs 64; say platform.archive, where else rows go, or give more" (div (sub $room $used) 1048576) $v.volume.size) }}
 {{- end }}
 {{- if eq $v.volume.type "existingClaim" }}
