@@ -7,7 +7,7 @@ when; a file that no manifest names is not there.
 
 from __future__ import annotations
 
-from .layout import DATA_SETS, Partition, folder_of, is_archive
+from .layout import DATA_SETS, Partition, archiver_of, folder_of, is_archive
 from .manifest import Intent, Manifest, Span, Written, read_manifests
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Partition",
     "Span",
     "Written",
+    "archiver_of",
     "folder_of",
     "is_archive",
     "read_manifests",

@@ -51,6 +51,19 @@ def folder_of(data: Path, to: str) -> Path:
     return data / to
 
 
+def name_path(data: Path) -> Path:
+    """What the archiver of a data folder calls itself, in every archive that it writes to."""
+    return data / "observers" / "archive.name"
+
+
+def archiver_of(data: Path) -> str:
+    """That name, "" where none has ever run."""
+    try:
+        return name_path(data).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 def is_archive(folder: Path) -> bool:
     """Whether something was archived here."""
     return (folder / MANIFESTS).is_dir()

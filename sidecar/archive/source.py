@@ -41,7 +41,11 @@ _SLACK_NS = 1_000_000_000
 
 
 class Source:
-    """What was recorded. Either place may be missing. `learn` is told every policy before the rows it judges."""
+    """What was recorded. Either place may be missing. `learn` is told every policy before the rows it judges.
+
+    `archiver` is the one that reads this journal (`layout.archiver_of`), None where nobody else writes to the archive:
+    streams of all replicas have the same names, and of answers that others left without an end nothing is told here.
+    """
 
     def __init__(
         self,
@@ -50,12 +54,14 @@ class Source:
         guard_of: GuardOf,
         learn: Callable[[Read], None],
         secret: bytes = b"",
+        archiver: str | None = None,
     ) -> None:
         self._journal = journal
         self._archive = archive if archive is not None and is_archive(archive) else None
         self._guard_of = guard_of
         self._learn = learn
         self._secret = secret
+        self._archiver = archiver
         self._labels: tuple[int | None, Labels] | None = None
 
     @property
@@ -141,7 +147,7 @@ class Source:
         seen = {(manifest.replica, manifest.sequence) for manifest in manifests}
         yield from filter(wanted, self._files(manifests, "predictions", Prediction, since_ns, until_ns, about))
         told: set[str] = set()
-        streams = OpenStreams(_opened(manifests))
+        streams = OpenStreams(_opened(manifests, self._archiver))
         stretches = covered(manifests)
         for read in self._reads(since_ns):
             if _is_covered(read, stretches):
@@ -218,10 +224,11 @@ def _is_covered(read: Read, stretches: Mapping[tuple[str, str, str], list[tuple[
     return any(first <= read.offset <= last for first, last in stretches.get(place, ()))
 
 
-def _opened(manifests: list[Manifest]) -> Iterator[Opened]:
-    """What each archiver's last commit left without an end."""
+def _opened(manifests: list[Manifest], archiver: str | None) -> Iterator[Opened]:
+    """What the last commit of this journal's archiver left without an end."""
     for manifest in _last(manifests):
-        yield from manifest.opened
+        if archiver is None or manifest.replica == archiver:
+            yield from manifest.opened
 
 
 def _last(manifests: list[Manifest]) -> Collection[Manifest]:

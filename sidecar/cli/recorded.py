@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ..archive import folder_of, is_archive
+from ..archive import archiver_of, folder_of, is_archive
 from ..archive.source import Source
 from ..errors import PolicyError, RuntimeSetupError
 from ..policy import platform_from_canonical
@@ -26,10 +26,11 @@ DEFAULT_DATA: Final = str(next(setting.default for setting in SETTINGS if settin
 
 
 class Recorded(msgspec.Struct):
-    """Everything recorded in one place, and the policies of its days."""
+    """Everything recorded in one place, and the policies of its days. Without `secret` no hidden value is known."""
 
     source: Source
     book: PolicyBook
+    secret: bytes = b""
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
@@ -71,12 +72,13 @@ def open_recorded(args: argparse.Namespace) -> Recorded:
     else:
         journal = _journal(folder)
         archive = _archive(folder)
-    source = Source(journal, archive, book.guard, book.learn, _secret(folder, args.secret_file))
+    secret = _secret(folder, args.secret_file)
+    source = Source(journal, archive, book.guard, book.learn, secret, archiver_of(folder))
     if source.empty:
         raise RuntimeSetupError(
             f"{folder}: neither a journal nor an archive here; give the directory that `serve --data` was given"
         )
-    return Recorded(source, book)
+    return Recorded(source, book, secret)
 
 
 def _journal(folder: Path) -> Path:

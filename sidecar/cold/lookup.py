@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from ..admin import PredictionQuery
-from ..archive import folder_of, is_archive
+from ..archive import archiver_of, folder_of, is_archive
 from ..archive.source import Source
 from ..exchange import Exchange
 from ..guard import Guard
@@ -109,7 +109,7 @@ class Lookup:
         """In a thread: nothing of the loop's is touched."""
         cold = self._cold
         root = self._archive()
-        source = Source(cold.journal, root, known.guard, known.learn, cold.secret)
+        source = Source(cold.journal, root, known.guard, known.learn, cold.secret, archiver_of(cold.data))
         until = query.until if query.until is not None else time.time() + _SLACK_SECONDS
         return page_of(
             source,

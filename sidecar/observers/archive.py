@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from ..archive import Partition, Span, folder_of
-from ..archive.layout import MOST_MODELS, OTHER, safe
+from ..archive.layout import MOST_MODELS, OTHER, name_path, safe
 from ..archive.places import FOLDER, MOST_GROWING, Places
 from ..archive.store import Part, Store
 from ..durable import write_whole
@@ -311,7 +311,7 @@ class Archive:
 def archiver_name(data: Path, replica: str) -> str:
     """What files and commits are named by: made once for a data folder, so that its cursor is found again when the
     replica comes back under another name, and unlike that of any other folder that shares the archive."""
-    path = data / "observers" / "archive.name"
+    path = name_path(data)
     try:
         return path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:

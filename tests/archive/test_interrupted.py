@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sidecar.archive.layout import archiver_of
 from sidecar.archive.source import Source
 from sidecar.exchange import STARTED, Close, Kind, Open, encode
 from sidecar.journal import Reader
@@ -45,7 +46,7 @@ def again(desk: Desk) -> None:
 def told(desk: Desk) -> list[tuple[str, str]]:
     """What `find` and `log export` read."""
     book = PolicyBook(desk.data, log=lambda event, fields: None)
-    rows = Source(desk.journal, desk.root, book.guard, book.learn, SECRET).predictions()
+    rows = Source(desk.journal, desk.root, book.guard, book.learn, SECRET, archiver_of(desk.data)).predictions()
     return sorted((row.prediction_id, row.verdict) for row in rows)
 
 
@@ -116,6 +117,30 @@ def test_another_stream_that_starts_cuts_nothing_here(tmp_path: Path) -> None:
     end(desk, "a")
     desk.archive()
     assert told(desk) == kept(desk) == [ENDED]
+
+
+def test_what_a_replica_still_answers_is_not_cut_by_another_one_in_the_same_archive(tmp_path: Path) -> None:
+    """Both call their stream hot-0: one is idle, starts again or stops while the other one answers."""
+    shared = tmp_path / "shared"
+    here, there = (Desk(tmp_path / name, to=str(shared)) for name in ("here", "there"))
+    for desk in (here, there):
+        desk.root, desk.replica = shared, desk.data.parent.name
+    begin(there, "a")
+    begin(here, "b")
+    for desk in (there, here):
+        desk.archive()
+    die(here)
+    assert told(here) == [CUT], "its own; the other's may still end"
+    again(here)
+    assert told(here) == [CUT]
+    assert told(there) == []
+    end(there, "a")
+    assert told(there) == [ENDED]
+    here.archive()
+    assert kept(here) == [CUT]
+    assert told(there) == [ENDED, CUT]
+    here.writer.close()
+    there.writer.close()
 
 
 def test_an_end_that_is_written_and_not_yet_read_is_waited_for(tmp_path: Path) -> None:
