@@ -29,7 +29,7 @@ COMMANDS: Final = {
     "probe": "rows from the contract against a live model",
     "diff": "what a new policy breaks, for whom, and which bump it asks for",
     "status": "what a running sidecar is doing",
-    "explain": "one prediction's whole story, or a dry run of a row",
+    "explain": "one prediction's whole story, by its id or by customer and day; or a dry run of a row",
     "find": "predictions by condition",
     "report": "findings from what was recorded: who breaks the contract, since when, whose feature",
     "log": "list, read, verify and export the journal",

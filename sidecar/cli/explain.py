@@ -1,4 +1,5 @@
-"""`sidecar explain ID`: one prediction's whole story, with the rules of its day; `--row`: a dry run of one request."""
+"""`sidecar explain ID`: one prediction's whole story, with the rules of its day; `--key`: of a customer and day;
+`--row`: a dry run of one request."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from ..errors import RuntimeSetupError
@@ -14,6 +16,7 @@ from ..policy import Policy, short
 from ..policy.ownership import responsible_for
 from ..predictions import Prediction, moment, to_record
 from ..verdict import gravest
+from . import explain_key
 from .explain_row import add_flags, run_row
 from .explain_text import as_text
 from .output import add_output, put
@@ -25,10 +28,13 @@ EPILOG: Final = """examples:
   sidecar explain 019b7c00-3d2a-7c11-9f00-1a2b3c4d5e6f       the x-prediction-id of an answer
   sidecar explain r-17 --data /var/lib/sidecar               a request id or a trace id will do
   sidecar explain r-17 --from ./archive --format json
+  sidecar explain --key application_id=A-17 --on 2026-03-03 --tz Europe/Berlin
   sidecar explain --row row.json --policy credit.yaml        a dry run: each check, what is sent, what the caller gets
   echo '{"age": -3}' | sidecar explain --row - --policy credit.yaml --caller mobile
 
-exit codes: 0 found (a dry run: not refused), 1 nothing with this id (a dry run: refused), 2 could not look
+--key finds what a policy hashes, too; of several predictions it lists all, and tells the latest that was delivered.
+
+exit codes: 0 found (a dry run: not refused), 1 nothing found (a dry run: refused), 2 could not look
 """
 
 
@@ -36,12 +42,13 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
     """Register the command."""
     parser = subparsers.add_parser(
         "explain",
-        help="one prediction's whole story",
+        help="one prediction's whole story, by its id or by customer and day",
         description="One prediction's whole story: who asked what, which policy said what, what the model answered.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("id", nargs="?", metavar="ID", help="a prediction, request or trace id")
+    explain_key.add_flags(parser)
     add_flags(parser)
     add_source(parser)
     parser.add_argument("--format", choices=("text", "json"), default="text")
@@ -51,10 +58,17 @@ def add(subparsers: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """0 found, 1 not found; a `SidecarError` is 2."""
-    if (args.row is None) == (args.id is None):
-        raise RuntimeSetupError("give either the ID of a prediction, or --row FILE and --policy FILE for a dry run")
+    if [args.row, args.id, args.key].count(None) != 2:
+        raise RuntimeSetupError(
+            "give either the ID of a prediction, or --key NAME=VALUE and --on DAY, or --row FILE and --policy FILE "
+            "for a dry run"
+        )
+    if args.key is None and (args.on is not None or args.tz is not None):
+        raise RuntimeSetupError("--on and --tz go with --key NAME=VALUE")
     if args.row is not None:
         return run_row(args)
+    if args.key is not None:
+        return _run_key(args)
     recorded = open_recorded(args)
     stories = stories_of(recorded, args.id)
     if not stories:
@@ -72,6 +86,27 @@ def run(args: argparse.Namespace) -> int:
         text = "\n\n".join(as_text(story) for story in stories)
     put(text + "\n", args.output)
     return DONE
+
+
+def _run_key(args: argparse.Namespace) -> int:
+    day = explain_key.day_of(args.on, args.tz, datetime.now(UTC))
+    name, value = explain_key.asked_for(args.key)
+    recorded = open_recorded(args)
+    wanted = explain_key.Wanted(name, value, recorded.secret)
+    found = explain_key.search(recorded, wanted, day)
+    why_not = explain_key.why_not(wanted, found)
+    if why_not:
+        raise RuntimeSetupError(why_not)
+    chosen = found.chosen
+    stories = stories_of(recorded, chosen.prediction_id) if chosen is not None else []
+    if not stories:
+        print(f"sidecar explain: {explain_key.nothing_found(wanted, day, found)}", file=sys.stderr)
+    if args.format == "json":
+        put(explain_key.as_json(args.key, day, found, stories) + "\n", args.output)
+    elif stories:
+        lines = [*explain_key.list_lines(wanted, day, found), ""] if len(found.rows) > 1 else []
+        put("\n".join([*lines, *map(as_text, stories)]) + "\n", args.output)
+    return DONE if stories else NOT_FOUND
 
 
 def stories_of(recorded: Recorded, about: str) -> list[dict[str, Any]]:

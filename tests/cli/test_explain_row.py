@@ -77,7 +77,7 @@ def test_the_moment_and_the_headers_can_be_said(row: Path, tmp_path: Path, capsy
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "give either the ID of a prediction, or --row"),
+        ([], "or --row FILE and --policy FILE for a dry run"),
         (["r-17", "--row", "x"], "give either"),
         (["--row", "x"], "--row needs --policy"),
         (["--row", "nowhere.json", "--policy", IRIS], "nowhere.json: cannot be read"),
