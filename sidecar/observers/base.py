@@ -111,10 +111,15 @@ class StateFile:
         try:
             return self.load()[0]
         except JournalError as error:
-            aside = self.path.with_suffix(".damaged")
-            self.path.replace(aside)
-            log(event, {"reason": str(error), "kept_as": str(aside)})
+            self.set_aside(error, log, event)
             return Cursor()
+
+    def set_aside(self, error: Exception, log: Callable[[str, Mapping[str, Any]], None], event: str) -> None:
+        """Keep a file that is none under another name, and tell it."""
+        aside = self.path.with_suffix(".damaged")
+        self.path.replace(aside)
+        what = str(error)
+        log(event, {"reason": what if str(self.path) in what else f"{self.path}: {what}", "kept_as": str(aside)})
 
     def save(self, cursor: Cursor, state: bytes) -> None:
         """Replace the last commit."""

@@ -51,6 +51,7 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "policy.refused": "a policy cannot be used; the ones before stay in force",
     "policy.unusable": "a published policy cannot be read or compiled",
     "shadow.failed": "one copy could not be compared",
+    "shadow.state_damaged": "what was counted of candidates could not be read: set aside, made anew from the journal",
     "shadow.unusable": "a candidate cannot be asked as its policy says",
     "supervisor.failed": "a task of the supervisor ended with an error",
     "traces.refused": "the collector refused spans: they are dropped and counted",

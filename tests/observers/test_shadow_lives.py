@@ -7,9 +7,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from sidecar.policy import load
+from sidecar.shadow.state import State, encode_state
 from tests.kit.client import eventually
 from tests.kit.guards import CREDIT, broken, policy, rows, scores
 from tests.kit.upstream import answer, hangs, replies, serving
@@ -211,6 +213,42 @@ async def test_a_state_that_was_lost_is_made_again_from_the_journal(tmp_path: Pa
         async with observing(tmp_path, books) as second:
             await second.settle()
             assert second.outcomes() == {"compared": 10}
+        assert len(model.requests) == 10
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"not a state",
+        msgspec.msgpack.encode(({}, b"not a state")),
+        msgspec.msgpack.encode(({}, encode_state(State(version=99)))),
+    ],
+    ids=["empty", "no file of ours", "no state in it", "another version"],
+)
+async def test_a_damaged_state_is_set_aside_told_and_made_again_from_the_journal(tmp_path: Path, damage: bytes) -> None:
+    state = tmp_path / "observers" / "shadow" / "state"
+    async with serving(default=GOOD) as model:
+        books, guard = world(tmp_path, model.port)
+        with Tape(tmp_path, guard.identity.digest) as tape:
+            for _ in range(10):
+                tape.exchange()
+        async with observing(tmp_path, books) as first:
+            await first.settle()
+            await first.commit()
+        state.write_bytes(damage)
+        async with observing(tmp_path, books) as second:
+            ((event, fields),) = second.said
+            assert event == "shadow.state_damaged"
+            assert fields["kept_as"] == str(state.with_suffix(".damaged"))
+            assert str(state) in fields["reason"]
+            await second.settle()
+            await second.commit()
+            assert second.outcomes() == {"compared": 10}
+        assert state.with_suffix(".damaged").read_bytes() == damage
+        async with observing(tmp_path, books) as third:
+            assert third.said == [], "the new one is well"
+            assert third.outcomes() == {"compared": 10}
         assert len(model.requests) == 10
 
 

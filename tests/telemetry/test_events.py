@@ -26,6 +26,8 @@ def logged() -> Iterator[str]:
                 continue
             said = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             first = node.args[0]
+            if said == "set_aside":
+                said, first = "log", node.args[2]
             if said == "to_thread" and getattr(first, "attr", "") == "load_or_begin":  # says it of a file that is none
                 said, first = "log", node.args[2]
             if said in SAYERS and isinstance(first, ast.Constant) and NAME.fullmatch(str(first.value)):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
-from ...errors import SidecarError, WireError
+from ...errors import JournalError, SidecarError, WireError
 from ...exchange import Close, Exchange, Kind, Shadow, encode
 from ...journal import Cursor, Read, Reader
 from ...shadow import Outcome, State, decode_state, derive_key, encode_state, snapshot
@@ -72,8 +72,7 @@ class ShadowObserver:
     # -- observers.Observer
 
     async def open(self) -> Cursor:
-        cursor, data = self._file.load()
-        self.state = decode_state(data)
+        cursor, self.state = self._load()
         interrupted = {_key(one): one for one in self.state.open}
         interrupted |= {_key(one): one for one in self._sent.read(self.state.sequence)}
         self._handled = await asyncio.to_thread(self._recorded_since, cursor)
@@ -131,6 +130,16 @@ class ShadowObserver:
         self._mirrors.clear()
         self._show()
         self._sent.close()
+
+    def _load(self) -> tuple[Cursor, State]:
+        """The last commit. One that cannot be read is set aside: what was compared has its frames in the journal; as far
+        back as that goes the sums are made anew, and nothing is sent again but for what was in flight."""
+        try:
+            cursor, data = self._file.load()
+            return cursor, decode_state(data)
+        except JournalError as error:
+            self._file.set_aside(error, self._context.log, "shadow.state_damaged")
+            return Cursor(), State()
 
     # -- an exchange
 
