@@ -31,6 +31,8 @@ class Look(StrEnum):
     ADDRESS = "address"  # of a machine
     HIDDEN = "hidden"  # a keyed hash that a policy put in place of the value
     COMMA = "comma"  # a number with a decimal comma
+    GROUPED = "grouped"  # a number whose thousands are parted by commas
+    EITHER = "either"  # one comma before three digits: 1,100 is a thousand and more, or little above one
     WORDS = "words"  # anything else
 
 
@@ -64,6 +66,9 @@ _NUMBER: Final = re.compile(
 )
 _LED: Final = re.compile(r"0[0-9]+", re.ASCII)
 _CLOCK: Final = r"[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
+_CASUAL_CLOCK: Final = (
+    r" [0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?: ?[AaPp][Mm])?"  # as spreadsheets write it
+)
 _ZONE: Final = r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
 _STAMP: Final = re.compile(
     rf"([0-9]{{4}})-[0-9]{{2}}-[0-9]{{2}}[Tt ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,9}})?{_ZONE}"
@@ -74,6 +79,8 @@ _DATES: Final = tuple(
         ("YYYY-MM-DD", r"([0-9]{4})-[0-9]{2}-[0-9]{2}"),
         ("YYYY-MM-DD hh:mm without zone", rf"([0-9]{{4}})-[0-9]{{2}}-[0-9]{{2}}{_CLOCK}"),
         ("DD/MM/YYYY or MM/DD/YYYY", r"[0-9]{1,2}/[0-9]{1,2}/([0-9]{4})"),
+        ("DD/MM/YYYY hh:mm or MM/DD/YYYY hh:mm", rf"[0-9]{{1,2}}/[0-9]{{1,2}}/([0-9]{{4}}){_CASUAL_CLOCK}"),
+        ("DD.MM.YYYY hh:mm", rf"[0-9]{{1,2}}\.[0-9]{{1,2}}\.([0-9]{{4}}){_CASUAL_CLOCK}"),
         ("DD.MM.YYYY", r"[0-9]{1,2}\.[0-9]{1,2}\.([0-9]{4})"),
         ("DD-MM-YYYY", r"[0-9]{2}-[0-9]{2}-([0-9]{4})"),
         ("YYYY/MM/DD", r"([0-9]{4})/[0-9]{2}/[0-9]{2}"),
@@ -87,6 +94,8 @@ _RULES: Final = (
     (Look.IBAN, re.compile(r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?")),
     (Look.PHONE, re.compile(r"(?:\+|00|\()[0-9][0-9 ()/.-]{5,20}[0-9]")),
     (Look.ADDRESS, re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}")),
+    (Look.EITHER, re.compile(r"-?[1-9][0-9]{0,2},[0-9]{3}")),
+    (Look.GROUPED, re.compile(r"-?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]{1,12})?")),
     (Look.COMMA, re.compile(r"-?[0-9]{1,12},[0-9]{1,12}")),
     (Look.HIDDEN, re.compile(r"hash:[0-9a-f]{32}")),
 )

@@ -17,6 +17,17 @@ UNSEEN_TOLERATED = 0.001  # of rows with a value that was not seen: above it, a 
 MOSTLY = 0.99  # of a column are numbers: then words among them are strays, and it is a column of numbers
 _SOME = 0.05
 _ENOUGH_ROWS = 20
+_COMMAS = (Look.COMMA, Look.GROUPED, Look.EITHER)
+# What the numbers of a column have that only one reading allows → what their commas mean, how to write them.
+_COMMA_MEANS = {
+    frozenset({Look.COMMA}): ("a decimal comma", " a point"),
+    frozenset({Look.GROUPED}): ("commas between thousands", "out them"),
+    frozenset({Look.COMMA, Look.GROUPED}): (
+        "decimal commas, and others with commas between thousands",
+        " a point alone",
+    ),
+    frozenset[Look](): ("commas that part thousands, or are decimal commas (1,100 is 1100, or 1.1)", "out them"),
+}
 _FREE_TEXT = 40  # characters on average
 
 
@@ -126,7 +137,7 @@ def _plain(column: Column, words: Words, count: int, *, key: bool) -> None:
         words.looks.append("constant")
     elif (
         distinct <= MOST_CATEGORIES
-        and not texts.looks[Look.COMMA]
+        and not any(texts.looks[look] for look in _COMMAS)
         and count >= ROWS_PER_CATEGORY * distinct
         and texts.longest <= LONGEST_CATEGORY
     ):
@@ -151,9 +162,11 @@ def _mixture(column: Column, words: Words, count: int) -> None:
     """Numbers among words: what a person should look at."""
     texts = column.texts
     numeric = texts.looks[Look.WHOLE] + texts.looks[Look.REAL]
-    if texts.looks[Look.COMMA] and texts.looks[Look.COMMA] + numeric == count:
-        words.said.append("numbers with a decimal comma: text, until they are written with a point")
-        words.looks.append("decimal commas")
+    commas = {look for look in _COMMAS if texts.looks[look]}
+    if commas and sum(texts.looks[look] for look in commas) + numeric == count:
+        what, until = _COMMA_MEANS[frozenset(commas - {Look.EITHER})]
+        words.said.append(f"numbers with {what}: text, until they are written with{until}")
+        words.looks.append("commas in numbers")
         return
     if not numeric or numeric == count or texts.digits == count:
         return

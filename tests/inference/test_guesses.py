@@ -221,6 +221,28 @@ class TestText:
     def test_decimal_commas_are_told(self) -> None:
         assert "decimal comma" in column(["3,14", "2,5"], lexical=True).comment("x")
 
+    @pytest.mark.parametrize(
+        ("values", "said"),
+        [
+            (["3,14", "1,100"], "numbers with a decimal comma: text, until they are written with a point"),
+            (
+                ["1,100,000", "1,100", "7"],
+                "numbers with commas between thousands: text, until they are written without",
+            ),
+            (["1,100", "950"], "part thousands, or are decimal commas (1,100 is 1100, or 1.1): text"),
+            (["1,100.5", "3,14"], "numbers with decimal commas, and others with commas between thousands: text"),
+        ],
+    )
+    def test_what_commas_mean_is_told_in_every_way_they_can_be_read(self, values: list[str], said: str) -> None:
+        inferred = column(values * 30, lexical=True)
+        assert said in inferred.comment("x")
+        assert inferred.guess("x").looks == ("commas in numbers",)
+
+    def test_dates_as_spreadsheets_write_them_are_recognised(self) -> None:
+        inferred = column([f"{day % 12 + 1}/{day % 28 + 1}/2024 {day % 24}:00" for day in range(84)], lexical=True)
+        assert "years 2024 to 2024, dates as DD/MM/YYYY hh:mm or MM/DD/YYYY hh:mm (84 rows)" in inferred.comment("x")
+        assert inferred.refuses({"x": "yesterday"}) == ("x.pattern",)
+
     def test_free_text_and_identifiers_are_not_listed(self) -> None:
         sentences = [f"the customer number {index} called and asked about the loan" for index in range(50)]
         assert keys(sentences)["type"] == "string"

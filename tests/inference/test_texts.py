@@ -43,6 +43,17 @@ from sidecar.inference.texts import Look, look_at, pattern_of, sounds_like_key, 
         ("4111 1111 1111 1112", Look.WORDS),
         ("10.0.0.1", Look.ADDRESS),
         ("3,14", Look.COMMA),
+        ("0,100", Look.COMMA),
+        ("1234,567", Look.COMMA),
+        ("1,100", Look.EITHER),
+        ("-1,234,567", Look.GROUPED),
+        ("1,234.5", Look.GROUPED),
+        ("1,1000", Look.COMMA),
+        ("1,10,100", Look.WORDS),
+        ("1/1/2024 10:00", Look.DATE),
+        ("12/31/2024 9:05:30 PM", Look.DATE),
+        ("31.12.2024 23:59", Look.DATE),
+        ("1/1/2024 noon", Look.WORDS),
         ("hash:" + "0f" * 16, Look.HIDDEN),
     ],
 )
@@ -57,7 +68,11 @@ def test_numbers_are_read_as_they_were_written(number: float) -> None:
     assert seen.look is Look.CARD or seen.number == number
 
 
-@given(st.from_regex(r"[0-9]{1,4}[-/. ]([0-9]{2}|[A-Z][a-z]{2})[-/. ][0-9]{1,4}( [0-9]{2}:[0-9]{2})?", fullmatch=True))
+@given(
+    st.from_regex(
+        r"[0-9]{1,4}[-/. ]([0-9]{1,2}|[A-Z][a-z]{2})[-/. ][0-9]{1,4}( [0-9]{1,2}:[0-9]{2}( ?[AaPp]M)?)?", fullmatch=True
+    )
+)
 def test_what_is_a_date_matches_the_pattern_of_its_format(text: str) -> None:
     seen = look_at(text)
     if seen.look is Look.DATE:
