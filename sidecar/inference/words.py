@@ -22,10 +22,7 @@ _COMMAS = (Look.COMMA, Look.GROUPED, Look.EITHER)
 _COMMA_MEANS = {
     frozenset({Look.COMMA}): ("a decimal comma", " a point"),
     frozenset({Look.GROUPED}): ("commas between thousands", "out them"),
-    frozenset({Look.COMMA, Look.GROUPED}): (
-        "decimal commas, and others with commas between thousands",
-        " a point alone",
-    ),
+    frozenset({Look.COMMA, Look.GROUPED}): ("decimal commas, or with commas between thousands", " a point alone"),
     frozenset[Look](): ("commas that part thousands, or are decimal commas (1,100 is 1100, or 1.1)", "out them"),
 }
 _FREE_TEXT = 40  # characters on average
@@ -129,7 +126,7 @@ def _plain(column: Column, words: Words, count: int, *, key: bool) -> None:
     if key or (unique and (sounds_like_key(column.name) or texts.looks[Look.UUID] == count)):
         words.keys["role"] = "key"
         words.said.append(f"{about(tally.counts is None)}{distinct} distinct values: it names something")
-    elif unique:
+    elif unique and "commas in numbers" not in words.looks:
         words.said.append(f"{about(tally.counts is None)}{distinct} distinct values: nearly unique; an identifier?")
         words.looks.append("nearly unique")
     elif distinct == 1 and tally.counts is not None:
@@ -164,7 +161,10 @@ def _mixture(column: Column, words: Words, count: int) -> None:
     numeric = texts.looks[Look.WHOLE] + texts.looks[Look.REAL]
     commas = {look for look in _COMMAS if texts.looks[look]}
     if commas and sum(texts.looks[look] for look in commas) + numeric == count:
-        what, until = _COMMA_MEANS[frozenset(commas - {Look.EITHER})]
+        sure = frozenset(commas - {Look.EITHER})
+        if not sure and texts.looks[Look.REAL]:  # a point among them is the decimal one
+            sure = frozenset({Look.GROUPED})
+        what, until = _COMMA_MEANS[sure]
         words.said.append(f"numbers with {what}: text, until they are written with{until}")
         words.looks.append("commas in numbers")
         return
