@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection
 from typing import Any, Final
 
-from ..predictions import to_json, to_record
+from ..predictions import is_hashed, to_json, to_record
 from ..predictions.condition import compile_condition
 from ..predictions.row import RECORD_FIELDS
 from ..yamldoc import nearest
@@ -55,11 +55,13 @@ def run(args: argparse.Namespace) -> int:
     found = 0
     last = ""
     unseen, seen = set(holds.features), set[str]()
+    hidden: set[str] = set()
     with writing(args.output) as out:
         for row in recorded.source.predictions(since_ns=since, until_ns=until):
             if unseen:
                 seen.update(row.features)
                 unseen -= row.features.keys()
+            hidden.update(name for name in holds.features if is_hashed(row.features.get(name)))
             if not holds(to_record(row)):
                 continue
             found += 1
@@ -71,6 +73,12 @@ def run(args: argparse.Namespace) -> int:
     if not found:
         for name in sorted(unseen):
             print(f"sidecar find: {_unknown(name, seen)}", file=sys.stderr)
+        for name in sorted(hidden):
+            print(
+                f"sidecar find: `{name}` is hidden by its policy: rows have a keyed hash of it, and all that can be "
+                f'asked is whether it is one, as `--format jsonl` shows them: {name} == "hash:…"',
+                file=sys.stderr,
+            )
     return DONE if found else NOTHING
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -41,6 +42,12 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--secret-file", metavar="FILE", help="the key `serve` was given, where it was (default: DIR/secret)"
     )
+
+
+def source_flags(args: argparse.Namespace) -> str:
+    """The same arguments for another command, as a shell reads them; "" where the default was meant."""
+    stated = (("--data", args.data), ("--from", args.source), ("--secret-file", args.secret_file))
+    return " ".join(f"{flag} {shlex.quote(str(value))}" for flag, value in stated if value)
 
 
 def add_times(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ from ..report.contract_text import as_json, as_page, as_text
 from ..report.page import html
 from .output import add_output, put
 from .record_lines import escaped
-from .recorded import Recorded, add_source, add_times, open_recorded, times
+from .recorded import Recorded, add_source, add_times, open_recorded, source_flags, times
 
 DONE, FOUND = 0, 1
 
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         text = json.dumps(as_json(report), indent=2, ensure_ascii=False)
     else:
-        text = "\n".join(escaped(line) for line in as_text(report).splitlines())
+        text = "\n".join(escaped(line) for line in as_text(report, source_flags(args)).splitlines())
     put(text + "\n", args.output)
     if args.html is not None:
         put(html(as_page(report)), args.html)

@@ -12,7 +12,7 @@ from .decode import each_row_of, exchange_of, rows_of
 from .interrupted import Opened, OpenStreams, interrupted_row
 from .outcomes import ControlRow, OutcomeRow, ShadowRow, control_of, outcome_of, shadow_of
 from .row import Prediction, from_record, to_json, to_record
-from .values import hashed, moment, plain, restored, unix_ns_of
+from .values import hashed, is_hashed, moment, plain, restored, unix_ns_of
 
 __all__ = [
     "ControlRow",
@@ -28,6 +28,7 @@ __all__ = [
     "from_record",
     "hashed",
     "interrupted_row",
+    "is_hashed",
     "moment",
     "opinions",
     "outcome_of",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 import math
+import re
 from base64 import b64decode, b64encode
 from hashlib import blake2b
 from typing import Any, Final
@@ -16,11 +17,12 @@ from typing import Any, Final
 from ..rows import MISSING, Value
 from ..timestamps import moment, unix_ns_of
 
-__all__ = ["hashed", "moment", "plain", "restored", "unix_ns_of"]
+__all__ = ["hashed", "is_hashed", "moment", "plain", "restored", "unix_ns_of"]
 _MARKS: Final = frozenset({"float", "base64", "integer", "missing", "object"})
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 _EASY: Final = frozenset({bool, type(None)})
 _HASH_BYTES: Final = 16
+_HASHED: Final = re.compile(r"hash:[0-9a-f]{32}")
 DEEPEST: Final = 100
 
 
@@ -78,6 +80,11 @@ def hashed(value: Any, key: bytes) -> str | None:
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
     derived = hmac.digest(key, b"sidecar: hidden values", "sha256")  # a key of its own: the coin's must not be asked
     return "hash:" + blake2b(text.encode("utf-8", "surrogatepass"), key=derived, digest_size=_HASH_BYTES).hexdigest()
+
+
+def is_hashed(value: Any) -> bool:
+    """Whether a told value is one that `hashed` made."""
+    return isinstance(value, str) and _HASHED.fullmatch(value) is not None
 
 
 def _text(text: str) -> Any:

@@ -49,9 +49,9 @@ def as_json(report: ContractReport) -> dict[str, Any]:
     }
 
 
-def as_text(report: ContractReport) -> str:
-    """Aligned columns, the worst first, and a word on how to look further."""
-    return "\n".join(_lines(report))
+def as_text(report: ContractReport, where: str = "") -> str:
+    """Aligned columns, the worst first, and a word on how to look further; `where` are the flags that say in what."""
+    return "\n".join(_lines(report, where))
 
 
 def as_page(report: ContractReport) -> Page:
@@ -107,7 +107,7 @@ def _disagreement(report: ContractReport) -> Iterator[str]:
     yield from columns([["active", "candidate", "rows", "share"], *lines], left=2, last=0)
 
 
-def _lines(report: ContractReport) -> Iterator[str]:
+def _lines(report: ContractReport, where: str) -> Iterator[str]:
     yield _summary(report)
     if report.groups:
         yield ""
@@ -117,7 +117,7 @@ def _lines(report: ContractReport) -> Iterator[str]:
             yield f"… {len(report.groups) - len(shown)} more groups; --format json has them all"
         example = next((name for group in shown for name in group.examples), "")
         yield ""
-        yield f"look at one: sidecar explain {example}"
+        yield f"look at one: sidecar explain {example}" + (f" {where}" if where else "")
     elif report.rows:
         yield "no violation was recorded"
     yield from _disagreement(report)

@@ -10,6 +10,7 @@ import pytest
 
 from sidecar.cli import main
 from tests.archive.desk import SECRET, Desk
+from tests.kit.guards import CREDIT, policy
 
 
 @pytest.fixture
@@ -55,6 +56,24 @@ def test_a_misspelt_name_is_told_where_nothing_fits(desk: Desk, capsys: pytest.C
     assert "no row had a feature `agee`; did you mean `age`?" in told
     assert find(desk, "age > 1000") == 1
     assert capsys.readouterr().err == ""
+
+
+def test_what_a_hidden_value_can_be_asked_is_told_where_nothing_fits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk = Desk(tmp_path, policy(CREDIT.replace("age: {", "age: {pii: true, ")))
+    (desk.data / "secret").write_bytes(SECRET)
+    name = desk.call()
+    assert find(desk, "age > 1") == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "`age` is hidden by its policy" in captured.err and 'age == "hash:…"' in captured.err
+    assert find(desk, "income > 1e9") == 1
+    assert capsys.readouterr().err == "", "of what was not asked nothing is said"
+    assert find(desk, "income > 0", "--format", "jsonl") == 0
+    shown = json.loads(capsys.readouterr().out)["features"]["age"]
+    assert find(desk, f'age == "{shown}"') == 0
+    assert capsys.readouterr().out.split() == [name]
 
 
 def test_labels_can_be_asked_for(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import msgspec
@@ -38,6 +39,17 @@ def test_who_breaks_it_from_journal_and_archive_together(desk: Desk, capsys: pyt
     assert group["by"] == {"caller": "mobile", "feature": "age"}
     assert (group["judged"], group["refused"], group["codes"]) == (3, 2, {"age.max": 2})
     assert group["examples"][0] == refused
+
+
+def test_the_command_that_it_ends_with_finds_the_prediction(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    refused = desk.call([130, 1.0])
+    for flag in ("--data", "--from"):
+        assert main(["report", "contract", flag, str(desk.data)]) == 0
+        last = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("look at one: "))
+        words = shlex.split(last.removeprefix("look at one: sidecar "))
+        assert words == ["explain", refused, flag, str(desk.data)]
+        assert main(words) == 0
+        assert refused in capsys.readouterr().out
 
 
 def test_a_pipeline_can_be_stopped(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:

@@ -132,8 +132,8 @@ class ShadowObserver:
         self._sent.close()
 
     def _load(self) -> tuple[Cursor, State]:
-        """The last commit. One that cannot be read is set aside: what was compared has its frames in the journal; as far
-        back as that goes the sums are made anew, and nothing is sent again but for what was in flight."""
+        """The last commit. One that cannot be read is set aside: what was compared has its frames in the journal; as
+        far back as that goes the sums are made anew, and nothing is sent again but for what was in flight."""
         try:
             cursor, data = self._file.load()
             return cursor, decode_state(data)
