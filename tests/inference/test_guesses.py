@@ -225,12 +225,10 @@ class TestText:
         ("values", "said"),
         [
             (["3,14", "1,100"], "numbers with a decimal comma: text, until they are written with a point"),
-            (
-                ["1,100,000", "1,100", "7"],
-                "numbers with commas between thousands: text, until they are written without",
-            ),
+            (["1,100,000", "1,100", "7"], "numbers with commas between thousands: text, until"),
+            (["1,100", "950.5"], "numbers with commas between thousands: text, until they are written without them"),
             (["1,100", "950"], "part thousands, or are decimal commas (1,100 is 1100, or 1.1): text"),
-            (["1,100.5", "3,14"], "numbers with decimal commas, and others with commas between thousands: text"),
+            (["1,100.5", "3,14"], "numbers with decimal commas, or with commas between thousands: text"),
         ],
     )
     def test_what_commas_mean_is_told_in_every_way_they_can_be_read(self, values: list[str], said: str) -> None:
