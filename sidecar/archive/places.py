@@ -5,7 +5,8 @@ not there. A commit takes the small files before it into its own, so that there 
 
 In: keys of calls and the places of their frames. Out: the places that a key may mean, newest first. A key is kept as a
 checksum, eight bytes with its offset, so whoever asks reads the frame and compares. Never: a key, a value, a word of a
-call; an entry that outlives the journal's segment by more than a commit.
+call; an entry that outlives the journal's segment by more than a commit; anything once no call that was sampled is in
+the journal any more.
 """
 
 from __future__ import annotations
@@ -43,21 +44,24 @@ class Stretch(msgspec.Struct, frozen=True, array_like=True):
     first_unix_ns: int  # when the calls began, earliest and latest
     last_unix_ns: int
     entries: bytes
+    sampled: bool = True  # whether calls are among them of which but a part is kept
 
 
 class _Written(NamedTuple):
-    """A file, and the segments it is about."""
+    """A file, the segments it is about, and those of them with calls that were sampled."""
 
     size: int
     segments: frozenset[tuple[str, str]]
+    sampled: frozenset[tuple[str, str]]
 
 
 class _Growing:
-    __slots__ = ("entries", "first_unix_ns", "last_unix_ns")
+    __slots__ = ("entries", "first_unix_ns", "last_unix_ns", "sampled")
 
     def __init__(self, at_unix_ns: int) -> None:
         self.entries = array("Q")
         self.first_unix_ns = self.last_unix_ns = at_unix_ns
+        self.sampled = False
 
 
 class Places:
@@ -73,7 +77,7 @@ class Places:
 
     @property
     def empty(self) -> bool:
-        """Whether no call that is still there was ever noted."""
+        """Whether no call that was sampled is still there: there is nothing to bring back, and nothing to note."""
         return not self._files and not self._growing
 
     def open(self, sequence: int) -> None:
@@ -85,8 +89,8 @@ class Places:
             else:
                 self._files[number] = _facts(self._read(number))
 
-    def note(self, place: Place, at_unix_ns: int, keys: Iterable[str]) -> None:
-        """A call that began at a moment is found by these keys from now on."""
+    def note(self, place: Place, at_unix_ns: int, keys: Iterable[str], *, sampled: bool) -> None:
+        """A call that began at a moment is found by these keys from now on. `sampled`: its policy keeps but a part."""
         growing = self._growing.get(place[:2])
         if growing is None:
             growing = self._growing[place[:2]] = _Growing(at_unix_ns)
@@ -94,6 +98,7 @@ class Places:
             growing.last_unix_ns = at_unix_ns
         elif at_unix_ns < growing.first_unix_ns:
             growing.first_unix_ns = at_unix_ns
+        growing.sampled |= sampled
         before = len(growing.entries)
         for key in keys:
             growing.entries.append(_checksum(key) << _OFFSET_BITS | place.offset)
@@ -119,20 +124,24 @@ class Places:
         write_whole(self._path(sequence), msgspec.msgpack.encode(_merged(stretches)))
 
     def written(self, sequence: int) -> None:
-        """The commit is made: what was noted is its own. Files go with the last of their segments."""
+        """The commit is made: what was noted is its own. Files go with the last of their segments, and all of them with
+        the last one that has calls that were sampled."""
         if self._growing:
             self._files[sequence] = _facts(self._read(sequence))
             self._growing, self.size = {}, 0
         segments = {segment for file in self._files.values() for segment in file.segments}
         there = {segment for segment in segments if self._journal.joinpath(*segment).exists()}
-        for number in [number for number, file in self._files.items() if not file.segments & there] + self._folded:
+        wanted = there if any(file.sampled & there for file in self._files.values()) else set()
+        for number in [number for number, file in self._files.items() if not file.segments & wanted] + self._folded:
             self._path(number).unlink(missing_ok=True)
             self._files.pop(number, None)
         self._folded = []
 
     def _stretches(self) -> list[Stretch]:
         return [
-            Stretch(*key, each.first_unix_ns, each.last_unix_ns, array("Q", sorted(each.entries)).tobytes())
+            Stretch(
+                *key, each.first_unix_ns, each.last_unix_ns, array("Q", sorted(each.entries)).tobytes(), each.sampled
+            )
             for key, each in self._growing.items()
         ]
 
@@ -149,7 +158,9 @@ class Places:
 
 def _facts(stretches: Sequence[Stretch]) -> _Written:
     return _Written(
-        sum(len(each.entries) for each in stretches), frozenset((each.stream, each.segment) for each in stretches)
+        sum(len(each.entries) for each in stretches),
+        frozenset((each.stream, each.segment) for each in stretches),
+        frozenset((each.stream, each.segment) for each in stretches if each.sampled),
     )
 
 
@@ -169,6 +180,7 @@ def _joined(parts: Sequence[Stretch]) -> Stretch:
         min(part.first_unix_ns for part in parts),
         max(part.last_unix_ns for part in parts),
         array("Q", sorted(entries)).tobytes(),
+        any(part.sampled for part in parts),
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -34,7 +34,6 @@ from ..predictions import (
     interrupted_row,
     moment,
     outcome_of,
-    rows_of,
     shadow_of,
     unix_ns_of,
 )
@@ -110,7 +109,7 @@ class Archive:
         await self._encode()
         if self._asked >= SETTLE_LABELS:
             await asyncio.to_thread(self._settle, self._cursor)
-        if self._rows >= COMMIT_ROWS or self._bytes >= COMMIT_BYTES:
+        if self._rows >= COMMIT_ROWS or self._bytes >= COMMIT_BYTES or self._places.size >= MOST_GROWING:
             await self._commit(self._cursor)
 
     @property
@@ -147,10 +146,15 @@ class Archive:
         self._cursor = Cursor()
 
     async def _encode(self) -> None:
-        for part in [part for part in self._parts.values() if part.groups.full]:
-            before = part.groups.nbytes
-            await asyncio.to_thread(part.groups.encode)
-            self._bytes += part.groups.nbytes - before
+        if any(part.groups.full for part in self._parts.values()):
+            await asyncio.to_thread(self._encode_now)
+
+    def _encode_now(self) -> None:
+        for part in self._parts.values():
+            if part.groups.full:
+                before = part.groups.nbytes
+                part.groups.encode()
+                self._bytes += part.groups.nbytes - before
 
     async def _take(self, read: Read) -> None:
         self._last[read.stream] = read.record
@@ -176,14 +180,7 @@ class Archive:
             sampled = guard is not None and guard.recording.sample < 1.0
             if not sampled and self._places.empty:
                 return (("predictions", row) for row in each_row_of(read, guard, key=secret))
-            found = every = rows_of(read, guard, key=secret)
-            if guard is not None and sampled:
-                found = [row for row in every if self._keeping.keeps(row, guard)]
-            if exchange is not None:
-                kept = {row.row for row in found}
-                dropped = (row for row in every if row.row not in kept)
-                self._labelled.note(read, exchange.started_unix_ns, every, dropped)
-            return [("predictions", row) for row in found]
+            return (("predictions", row) for row in self._kept(read, guard, sampled=sampled))
         if read.kind == Kind.FEEDBACK:
             outcome = outcome_of(read, key=secret)
             if outcome is not None:
@@ -197,6 +194,16 @@ class Archive:
         control = control_of(read)
         cut = [("predictions", interrupted_row(each, self._guard)) for each in self._streams.take(read)]
         return [*cut, ("control", control)] if control is not None else []
+
+    def _kept(self, read: Read, guard: Guard | None, *, sampled: bool) -> Iterator[Prediction]:
+        """The rows of a call that the sample keeps, and where all of them are found again."""
+        exchange = exchange_of(read)
+        at_unix_ns = exchange.started_unix_ns if exchange is not None else 0
+        for row in each_row_of(read, guard, key=self._context.secret):
+            kept = not sampled or guard is None or self._keeping.keeps(row, guard)
+            self._labelled.note(read, at_unix_ns, row, kept=kept, sampled=sampled)
+            if kept:
+                yield row
 
     def _over(self, cursor: Cursor) -> list[str]:
         """Streams with answers under way and no writer any more, read to their end. Should another process write one
@@ -281,15 +288,18 @@ class Archive:
         ]
         # What a stream has after a record that was made after a label was received came after the label
         horizon = (moment(min(behind)) or "") if behind else "9999"
-        settled = self._labelled.settle(self._labels, lambda label: (label.ts or "") < horizon)
+        settled = self._labelled.settle(self._labels, lambda label: (label.ts or "") < horizon, self._bring)
         given_up = settled.waiting[: max(0, len(settled.waiting) - MOST_WAITING)]
         self._told += settled.told + Counter(gone=len(given_up))
         for outcome in (*given_up, *settled.outcomes):
             self._add("outcomes", outcome)
-        for row in settled.rows:
-            self._add("predictions", row)
         self._labels = settled.waiting[len(given_up) :]
         self._asked = 0
+
+    def _bring(self, row: Prediction) -> None:
+        self._add("predictions", row)
+        if self._rows % CHUNK_ROWS == 0:
+            self._encode_now()
 
     def _write(
         self,

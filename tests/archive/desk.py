@@ -31,21 +31,26 @@ class Desk:
     """One data folder. Calls are numbered; call n has the rows that `wanted` says."""
 
     def __init__(self, folder: Path, text: str = "", **section: Any) -> None:
+        self.folder = folder
         self.data = folder / "data"
         self.journal = self.data / "journal"
         self.root = self.data / "archive"
         self.data.mkdir(parents=True, exist_ok=True)
         self.section = ArchiveSection(**({"to": "archive"} | section))
-        file = folder / "policy.yaml"
-        file.write_text(text or policy(CREDIT))
+        self.writer = self.open_writer()
+        self.judge_by(text or policy(CREDIT))
+        self.calls = 0
+        self.replica = "pod-1"
+
+    def judge_by(self, text: str) -> None:
+        """From now on."""
+        file = self.folder / "policy.yaml"
+        file.write_text(text)
         loaded = load([file])
         assert not loaded.errors, loaded.findings
         (self.policy,) = loaded.policies
         self.guard: Guard = compile_guard(self.policy)
-        self.writer = self.open_writer()
         self.publish(self.policy)
-        self.calls = 0
-        self.replica = "pod-1"
 
     def open_writer(self, stream: str = "hot-0") -> Writer:
         settings = JournalSettings(max_bytes=64 * 1024 * 1024)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,36 @@ def test_a_policy_that_keeps_all_rows_pays_nothing(tmp_path: Path) -> None:
     assert [row.weight for row in source_of(desk).predictions()] == [1.0]
 
 
+def most_held(desk: Desk) -> int:
+    """The most bytes of a whole life."""
+    tracemalloc.start()
+    try:
+        desk.archive()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_large_batch_is_taken_row_by_row_when_sampled_and_when_labels_ask_for_it_too(tmp_path: Path) -> None:
+    def desk_with_batch(name: str, text: str = "") -> tuple[Desk, str]:
+        desk = Desk(tmp_path / name, text)
+        desk.call()
+        desk.archive()
+        return desk, desk.call(*[[30, float(number)] for number in range(4000)])
+
+    whole = most_held(desk_with_batch("all")[0])
+    sampled, name = desk_with_batch("sampled", NONE)
+    assert most_held(sampled) < whole
+    sampled.label(prediction_id=name, row=7, label=1)
+    sampled.label(request_id=f"r-{sampled.calls}", row=3999, label=1)
+    assert most_held(sampled) < whole
+    assert set(counted(sampled.root)) == {(name, 7), (name, 3999)}
+    sampled.label(prediction_id=name, label=2)
+    assert most_held(sampled) < 1.2 * whole
+    assert len(counted(sampled.root)) == 4000
+    assert_sound(sampled)
+
+
 def test_a_crash_after_any_step_brings_back_all_or_nothing(tmp_path: Path) -> None:
     step = 0
     while True:
@@ -300,34 +331,6 @@ def test_thousands_of_labels_are_settled_in_parts_as_if_at_once(tmp_path: Path) 
     assert set(counted(desk.root)) == {(name, 0) for name in names[:40]}
     assert told(observer) == {"brought_back": 40, "kept": 4460}
     assert_sound(desk)
-
-
-def test_many_small_commits_make_few_files_of_places(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, NONE)
-    names = [desk.call() for _ in range(60)]
-    for name in names[::2]:
-        desk.label(prediction_id=name, label=1)
-    desk.archive(batch=1, commit_every=1)
-    later = [desk.call() for _ in range(20)]
-    for number, name in enumerate((*names, *later)):
-        desk.label(prediction_id=name, label=number)
-    desk.archive(batch=1, commit_every=1)
-    assert set(counted(desk.root)) == {(name, 0) for name in (*names, *later)}
-    assert_sound(desk)
-    assert len(list((desk.data / "observers" / FOLDER).iterdir())) <= 8
-    assert len(list(read_manifests(desk.root))) > 40
-
-
-def test_places_that_a_failing_machine_damaged_lead_nowhere(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, NONE)
-    name = desk.call()
-    desk.archive()
-    (path,) = (desk.data / "observers" / FOLDER).iterdir()
-    path.write_bytes(path.read_bytes()[:30])
-    desk.label(prediction_id=name, label=1)
-    observer = desk.archive()
-    assert told(observer) == {"gone": 1}
-    assert (archived(desk.root), len(labels(desk))) == ([], 1)
 
 
 async def cut_short(desk: Desk, steps: int) -> bool:
