@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
+from uuid import UUID
 
 import msgspec
 from starlette.applications import Starlette
@@ -64,7 +65,7 @@ def application(sources: Sources, *, token: str = "", complain: Complain = lambd
             return _problem(400, "not an id: letters, digits, `-`, `_`, `.` and `:`, at most 200")
         found = await sources.prediction(identifier)
         if found is None:
-            return _problem(404, f"no prediction {identifier}: neither in the journal nor, as far as read, kept longer")
+            return _problem(404, _not_found(identifier))
         return _json(found)
 
     async def reload(request: Request) -> Response:
@@ -140,6 +141,16 @@ class _Gate:
         status, sentence = refused
         extra = {"www-authenticate": "Bearer"} if status == 401 else {}
         await _problem(status, sentence, extra)(scope, receive, send)
+
+
+def _not_found(identifier: str) -> str:
+    try:
+        ours = UUID(identifier).version == 7
+    except ValueError:
+        ours = False
+    if not ours:
+        return f"no prediction {identifier}: an id is the UUID that the caller got in x-prediction-id"
+    return f"no prediction {identifier}: it is not in the journal, not in the archive, or it is another replica's"
 
 
 def _json(body: object, status: int = 200) -> Response:

@@ -222,7 +222,8 @@ def _half_set(values: Mapping[str, Any]) -> list[str]:
         have, lack = ("--tls-cert", "--tls-key") if values.get("tls_cert") else ("--tls-key", "--tls-cert")
         problems.append(f"{have} without {lack}: TLS needs both; give {lack} or leave both out")
     admin = values.get("admin")
-    if isinstance(admin, ListenAddress) and not admin.loopback and not values.get("admin_token_file"):
+    token_file = values.get("admin_token_file", "one that cannot be used, which is told by itself")
+    if isinstance(admin, ListenAddress) and not admin.loopback and not token_file:
         problems.append(
             f"--admin {admin} without --admin-token-file: off loopback a token is needed; give one, or 127.0.0.1"
         )

@@ -111,7 +111,11 @@ def test_a_reload_nobody_can_do_says_so() -> None:
 
 def test_one_prediction() -> None:
     assert ask(Told(), "/api/predictions/known").json() == {"prediction_id": "known"}
-    assert ask(Told(), "/api/predictions/other").status_code == 404
+    found = ask(Told(), "/api/predictions/other")
+    assert found.status_code == 404
+    assert "no prediction other: an id is the UUID" in found.text
+    named = "019b7c00-3d2a-7c11-9f00-1a2b3c4d5e6f"
+    assert f"no prediction {named}: it is not in the journal" in ask(Told(), f"/api/predictions/{named}").text
     assert ask(Told(), "/api/predictions/a%20b").status_code == 400
 
 

@@ -48,7 +48,7 @@ def test_the_schema_is_draft_07_and_knows_every_default_and_no_other_key() -> No
         ({"ports": {"http": 80}}, "http"),
         ({"volume": {"size": "2GiB"}}, "size"),
         ({"platform": {"journal": {"max_bytes": 1073741824}}}, "max_bytes"),
-        ({"platform": {"archive": {"max_bytes": "1GiB"}}}, "archive"),
+        ({"platform": {"archive": {"max_bytes": 5}}}, "max_bytes"),
         ({"policies": {"files": {"../a.yaml": "policy: a"}}}, "../a.yaml"),
         ({"key": {"value": "short"}}, "value"),
         ({"image": {"digest": "latest"}}, "digest"),
@@ -81,6 +81,31 @@ def test_what_the_schema_refuses(helm: Helm, wrong: dict[str, Any], said: str) -
 )
 def test_what_the_templates_refuse(helm: Helm, wrong: dict[str, Any], said: str) -> None:
     assert re.search(said, helm.render(merged(MINIMAL, wrong)).refused)
+
+
+@pytest.mark.parametrize(
+    ("text", "lacking"),
+    [
+        ("policy: a", "a"),
+        ("# upstream: http://m:1\npolicy: a\nmodel: {protocol: oip}\n", "a"),
+        ("policy: a\nupstream: {url: 'http://m:1'}\n---\npolicy: b\n", "b"),
+        ("policy: a\nshadow: {candidates: {c: {upstream: 'http://m:1'}}}", "a"),
+        ("policy: a\nupstream: {url: 'http://m:1'}", ""),
+        ("policy: a\nmodel: {protocol: oip, upstream: 'http://m:1'}", ""),
+        ("features: {age: {type: int}}", ""),  # no policy: what policies share
+        ("policy: [", ""),  # the sidecar says where
+    ],
+)
+def test_a_policy_whose_model_nobody_names_is_refused_before_its_pod_would_not_start(
+    helm: Helm, text: str, lacking: str
+) -> None:
+    values = {"upstream": "", "policies": {"files": {"a.yaml": text}}}
+    refused = helm.render(values).refused
+    assert (f"the policy {lacking} in a.yaml" in refused) if lacking else refused == ""
+    assert helm.render({**values, "upstream": "http://model:8080"}).refused == ""
+    assert helm.render({**values, "platform": {"upstream": {"url": "http://model:8080"}}}).refused == ""
+    elsewhere = {"environments": {"production": {"upstream": "http://model:8080"}}}
+    assert helm.render({**values, "platform": elsewhere}).refused == ""
 
 
 def test_the_shortest_grace_period_and_the_largest_journal_are_taken(helm: Helm) -> None:

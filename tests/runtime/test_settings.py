@@ -118,6 +118,14 @@ def test_misspelt_variables_are_told_and_a_clusters_own_are_not() -> None:
     assert misspelt(environ) == ["the environment variable SIDECAR_UPSTEAM is not read; did you mean SIDECAR_UPSTREAM?"]
 
 
+def test_a_token_file_without_a_token_is_one_problem_and_not_two(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("\n")
+    with pytest.raises(RuntimeSetupError) as refused:
+        resolve({"admin": "0.0.0.0:8602", "admin_token_file": str(tmp_path / "token")}, {})
+    assert "holds no token" in str(refused.value)
+    assert "without --admin-token-file" not in str(refused.value)
+
+
 def test_access_lines_go_to_stderr_or_to_a_file_in_a_folder_that_is_there(tmp_path: Path) -> None:
     for right in ("off", "stderr", str(tmp_path / "access.log"), "access.log"):
         assert resolve({"access_log": right}, {}).access_log == right

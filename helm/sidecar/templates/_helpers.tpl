@@ -87,6 +87,16 @@ sidecar.yaml: {{ include "sidecar.platform" . | toJson }}
 {{- if not (or $v.upstream $url $v.policies.files) }}
 {{- fail "upstream: nothing says where the model is; set upstream: http://MODEL:PORT" }}
 {{- end }}
+{{- if not (or $v.upstream $url $v.platform.environments) }}
+{{- range $name, $text := $v.policies.files }}
+{{- range $part := regexSplit "(?m)^---" $text -1 }}
+{{- $policy := fromYaml $part }}
+{{- if and $policy.policy (not $policy.upstream) (not (and (kindIs "map" $policy.model) $policy.model.upstream)) }}
+{{- fail (printf "upstream: nothing says where the model of the policy %v in %s is; set upstream: http://MODEL:PORT, or `upstream: {url: …}` in that policy" $policy.policy $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- if and $v.key.existingSecret $v.key.value }}
 {{- fail "key: existingSecret and value are both set; keep one" }}
 {{- end }}
