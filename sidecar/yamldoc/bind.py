@@ -244,7 +244,7 @@ class Binder:
                 if name in owners:
                     self._of_another(name, place, found, owners, path, node)
                     continue
-                told = guess(name, found, owners, self.root)
+                told = guess(name, found, owners, self.root, node.entries)
                 if tag_only and told.word != first:
                     continue
                 seen.add(name)

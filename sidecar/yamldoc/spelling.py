@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -34,8 +34,8 @@ class Respelling:
     right: str
 
 
-def guess(name: str, found: Section, others: Iterable[str], root: type[object]) -> Guess:
-    """What was meant by a key that neither this section nor its variants (`others`) have."""
+def guess(name: str, found: Section, others: Iterable[str], root: type[object], there: Container[str] = ()) -> Guess:
+    """What was meant by a key that neither this section nor its variants (`others`) have; which keys are `there`."""
     known = [*found.fields, *others]
     folded = name.lower().replace("_", "").replace("-", "")
     synonym = next((field for field in found.fields.values() if folded in field.also), None)
@@ -43,7 +43,7 @@ def guess(name: str, found: Section, others: Iterable[str], root: type[object]) 
         return Guess(synonym.name, f"did you mean `{synonym.name}`?", only=not isinstance(synonym.shape, Truth))
     near = nearest(name, known)
     home = elsewhere(root, name)
-    if near and (_likeness(name, near) > 0.75 or not home):
+    if near and ((_likeness(name, near) > 0.75 and near not in there) or not home):
         sure = _likeness(name, near) > _SURE or sorted(name.lower()) == sorted(near.lower())
         rivals = [word for word in known if word != near and _likeness(name, word) > _likeness(name, near) - _NEARLY]
         return Guess(near, f"did you mean `{near}`?", only=sure and not rivals)

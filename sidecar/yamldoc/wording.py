@@ -95,8 +95,8 @@ def _homes(root: type[Any]) -> dict[str, str]:
     walk(SectionOf(root), "", frozenset())
     nearest_home: dict[str, str] = {}
     for key, found in homes.items():
-        least = min(home.count(".") for home in found)
-        top = {home for home in found if home.count(".") == least}
+        depths = {home: home.count(".") + home.count("[") for home in found}
+        top = {home for home, depth in depths.items() if depth == min(depths.values())}
         if len(top) == 1:
             (nearest_home[key],) = top
     return nearest_home

@@ -124,6 +124,18 @@ def test_sections_that_lost_their_indent_are_the_only_findings(folder: Folder) -
     ]
 
 
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [
+        ("model: {protocol: oip}\nmode: observe", "`mode` is a key of `contract:`: check the indent"),
+        ("mode: {protocol: oip}", "did you mean `model`?"),
+    ],
+)
+def test_a_key_of_the_contract_is_not_taken_for_one_that_is_there(folder: Folder, model: str, hint: str) -> None:
+    loaded = folder.load(f"policy: a\nowner: {{team: t}}\n{model}\ncontract: {{features: {{age: {{type: int}}}}}}\n")
+    assert [each.hint for each in loaded.findings] == [hint]
+
+
 def test_without_a_model_the_contract_is_still_checked(folder: Folder) -> None:
     lines = POLICY.splitlines(keepends=True)
     kept = [each for each in FOUND if each[1] != "mapping.near"]
