@@ -46,6 +46,8 @@ class HeldBody(Call):
         if not self._holding:
             super().body(data)
             return
+        if self._recorded:  # refused, and only the answer waits for the disk
+            return
         size = len(data)
         self.request_bytes += size
         self._pending.append(data)
@@ -58,7 +60,7 @@ class HeldBody(Call):
         self.complete = True
         if not self._holding:
             super().body_end()
-        elif self._begun and not self.finished:
+        elif self._begun and not self.finished and not self._recorded:
             self._decide()
 
     def _continue(self) -> None:
@@ -124,6 +126,10 @@ class HeldBody(Call):
     def _give_back(self) -> None:
         self.gateway.buffered_bytes -= self._budgeted
         self._budgeted = 0
+
+    def drop(self) -> None:
+        self._give_back()
+        super().drop()
 
     def _finish(self, *, keep: bool) -> None:
         self._give_back()

@@ -149,6 +149,10 @@ class Call:
             self._record()
         self._finish(keep=False)
 
+    def drop(self) -> None:
+        """It never had its turn, and gets none."""
+        self.finished = True
+
     # -- the model's side (upstream.Consumer)
 
     def leg_ready(self, leg: Leg) -> None:
@@ -162,7 +166,7 @@ class Call:
         self._pending.clear()
         if self.complete:
             self._await_answer()
-        else:
+        if not leg.full:  # a complete body may have paused it, too: then nobody would see the caller leave
             self.connection.resume_upload()
 
     def reply_head(self, head: AnswerHead) -> None:
@@ -316,6 +320,7 @@ class Call:
         self._record()
         gateway = self.gateway
         if gateway.waits_for_disk:
+            self.deadline = 0.0  # the model has nothing to do with how long this takes
             gateway.journal.when_durable(lambda _durable: self._release(data))
         elif not self.finished:
             self.connection.write(data)

@@ -27,12 +27,12 @@ class HeldCall(Call):
     def body(self, data: bytes) -> None:
         self.request_bytes += len(data)
         self._pending.append(data)
-        if self.request_bytes > _MAX_HELD_BYTES and self._begun and not self.finished:
+        if self.request_bytes > _MAX_HELD_BYTES and self._begun and not self.finished and not self._recorded:
             self.too_large()
 
     def body_end(self) -> None:
         self.complete = True
-        if self._begun and not self.finished:
+        if self._begun and not self.finished and not self._recorded:  # else: it waits for the disk
             self.reply()
 
     def reply(self) -> None:

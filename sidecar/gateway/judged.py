@@ -98,6 +98,8 @@ class JudgedCall(HeldBody):
     def leg_ready(self, leg: Leg) -> None:
         if not self._holding:
             super().leg_ready(leg)
+            if not leg.full:  # what was held is with the model
+                self._give_back()
             return
         self._leg = leg
         body = self._send_body

@@ -66,11 +66,12 @@ class Turns(asyncio.Protocol):
         self._discarding = True
         self._gateway.connections.discard(self)
         self.deadline = 0.0
-        calls = [self._active, *self._queue] if self._active is not None else []
+        waiting = list(self._queue)
         self._queue.clear()
-        for call in calls:
-            if call is not None:
-                call.client_gone()
+        if self._active is not None:
+            self._active.client_gone()
+        for call in waiting:
+            call.client_gone()
         self._active = self._receiving = None
 
     def pause_writing(self) -> None:
@@ -178,10 +179,11 @@ class Turns(asyncio.Protocol):
         if receiving is not None and receiving is self._active:
             # the body of the call in hand is broken: the model must never see it as complete
             self._active = None
-            self._queue.clear()
+            self._drop_queue()
             receiving.client_gone()
         elif receiving is not None and receiving in self._queue:
             self._queue.remove(receiving)
+            receiving.drop()
         if self._active is None and not self._queue:
             self._say_refusal()
         else:
@@ -216,17 +218,25 @@ class Turns(asyncio.Protocol):
         Closing at once would make the kernel send RST, which can destroy the answer on its way (RFC 9112 section 9.6).
         """
         self._discarding = True
-        self._queue.clear()
+        self._drop_queue()
         transport = self._transport
         if transport is None or transport.is_closing():
             return
         if unread and transport.can_write_eof():
             self._paused = 0
-            transport.write_eof()
+            try:
+                transport.write_eof()
+            except OSError:  # the caller has cut it before
+                transport.abort()
+                return
             transport.resume_reading()
             self.deadline = perf_counter() + self._gateway.settings.linger_seconds
         else:
             transport.close()
+
+    def _drop_queue(self) -> None:
+        while self._queue:
+            self._queue.popleft().drop()
 
     def _pause(self, why: int) -> None:
         if not self._paused and self._transport is not None and not self._transport.is_closing():

@@ -58,7 +58,6 @@ class Leg(asyncio.Protocol):
         "_dirty",
         "_done",
         "_framed",
-        "_full",
         "_head_bytes",
         "_head_done",
         "_headers",
@@ -76,6 +75,7 @@ class Leg(asyncio.Protocol):
         "_request_open",
         "_transport",
         "exchanges",
+        "full",
         "idle_since",
     )
 
@@ -97,7 +97,7 @@ class Leg(asyncio.Protocol):
         self._misses = 0
         self._head_bytes = 0
         self._held: list[bytes] = []  # of the upload
-        self._full = False  # much of it is not sent yet
+        self.full = False  # much of the upload is not sent yet
         self.exchanges = 0
         self.idle_since = 0.0
 
@@ -244,12 +244,12 @@ class Leg(asyncio.Protocol):
             consumer.reply_failed(UpstreamFault.RESET, "the model server closed without an answer")
 
     def pause_writing(self) -> None:
-        self._full = True
+        self.full = True
         if self._consumer is not None:
             self._consumer.upload_paused(True)
 
     def resume_writing(self) -> None:
-        self._full = False
+        self.full = False
         if self._consumer is not None:
             self._consumer.upload_paused(False)
 
@@ -323,7 +323,7 @@ class Leg(asyncio.Protocol):
         if self._renew:
             self._renew = self._mid = False
             self._parser = httptools.HttpResponseParser(self)
-        if self._request_open or self._held or self._full or self._close_after or self._dirty:
+        if self._request_open or self._held or self.full or self._close_after or self._dirty:
             # an answer before the end of the upload, too: the rest of the body must not be read as a next request
             self.close_when_idle()
         else:
