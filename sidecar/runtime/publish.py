@@ -6,7 +6,6 @@ Everything is written beside and renamed: a reader sees a file whole or not at a
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from ..durable import write_whole
 from ..errors import RuntimeSetupError
 from .messages import PolicyFacts
 
@@ -53,7 +53,7 @@ def publish_files(data: Path, policies: Sequence[PolicyFacts]) -> None:
             path = policy_path(data, policy.digest)
             content = policy.canonical.encode()
             if not path.exists() or path.read_bytes() != content:
-                write_atomically(path, content)
+                write_whole(path, content)
     except OSError as error:
         raise RuntimeSetupError(f"{folder}: policies cannot be published ({error.strerror}); make room") from None
 
@@ -62,7 +62,7 @@ def publish_current(data: Path, set_id: str, policies: Sequence[PolicyFacts]) ->
     """Say which set is in force, and remove what has not been for long."""
     listed = tuple(Listed(policy.name, policy.version, policy.digest, policy.mode) for policy in policies)
     with contextlib.suppress(OSError):  # workers do not read it: a full disk must not undo a reload
-        write_atomically(data / FOLDER / CURRENT, msgspec.json.encode(Current(set_id, listed)) + b"\n")
+        write_whole(data / FOLDER / CURRENT, msgspec.json.encode(Current(set_id, listed)) + b"\n")
         _prune(data / FOLDER, {policy_path(data, policy.digest) for policy in policies})
 
 
@@ -77,20 +77,6 @@ def read_current(data: Path) -> Current | None:
 def policy_path(data: Path, digest: str) -> Path:
     """The file of a digest; `:` of `blake2b:…` is not for file names."""
     return data / FOLDER / f"{digest.replace(':', '-')}.json"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Temporary file, fsync, rename."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:  # noqa: PTH123
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _prune(folder: Path, in_force: set[Path]) -> None:

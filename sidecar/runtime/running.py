@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
+from ..durable import write_whole
 from .listen import parse_listen
 from .lock import is_held
-from .publish import write_atomically
 
 RUNNING_NAME: Final = "running.json"
 
@@ -27,7 +27,7 @@ class Running(msgspec.Struct, frozen=True):
 
 def write_running(data: Path, running: Running) -> None:
     """OSError when the disk refuses."""
-    write_atomically(data / RUNNING_NAME, msgspec.json.encode(running) + b"\n")
+    write_whole(data / RUNNING_NAME, msgspec.json.encode(running) + b"\n")
 
 
 def remove_running(data: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from .publish import write_atomically
+from ..durable import write_whole
 
 SETUP_NAME: Final = "setup.json"
 STATUS_NAME: Final = "status.json"
@@ -35,7 +35,7 @@ def write_setup(data: Path, setup: Setup) -> None:
             return
     except OSError:
         pass
-    write_atomically(path, content)
+    write_whole(path, content)
 
 
 def read_setup(data: Path) -> Setup | None:
