@@ -1,7 +1,8 @@
 """Where recorded calls lie in the journal, for as long as it has them: what a late label finds its prediction by.
 
-DATA/observers/archive.places/0000000017    what the archiver has read up to its commit 17; without that commit it is
-not there. A commit takes the small files before it into its own, so that there are few.
+DATA/observers/archive.places/0000000017-5d41402a    what the archiver has read up to its commit 17 in one archive;
+without that commit it is not there, nor for another archive: that one has other rows. A commit takes the small files
+before it into its own, so that there are few.
 
 In: keys of calls and the places of their frames. Out: the places that a key may mean, newest first. A key is kept as a
 checksum, eight bytes with its offset, so whoever asks reads the frame and compares. Never: a key, a value, a word of a
@@ -67,10 +68,11 @@ class _Growing:
 class Places:
     """One archiver's. `write` belongs into its commit, `written` after it; `open` comes before anything else."""
 
-    def __init__(self, folder: Path, journal: Path) -> None:
+    def __init__(self, folder: Path, journal: Path, archive: str) -> None:
         self.size = 0  # entries that no commit has yet
         self._folder = folder
         self._journal = journal
+        self._suffix = f"-{_checksum(archive):08x}"
         self._files: dict[int, _Written] = {}  # by the number of their commit, oldest first
         self._folded: list[int] = []
         self._growing: dict[tuple[str, str], _Growing] = {}
@@ -81,13 +83,13 @@ class Places:
         return not self._files and not self._growing
 
     def open(self, sequence: int) -> None:
-        """Forget what belongs to commits after the last one."""
-        names = [path.name for path in self._folder.glob("[0-9]*")] if self._folder.is_dir() else []
-        for number in sorted(int(name) for name in names if name.isdecimal()):
-            if number > sequence:
-                self._path(number).unlink()
-            else:
+        """Forget what belongs to commits after the last one, and to another archive."""
+        for path in sorted(self._folder.glob("[0-9]*")) if self._folder.is_dir() else ():
+            number = int(path.name[:10]) if path.name[:10].isdecimal() else 0
+            if path == self._path(number) and number <= sequence:
                 self._files[number] = _facts(self._read(number))
+            else:
+                path.unlink()
 
     def note(self, place: Place, at_unix_ns: int, keys: Iterable[str], *, sampled: bool) -> None:
         """A call that began at a moment is found by these keys from now on. `sampled`: its policy keeps but a part."""
@@ -153,7 +155,7 @@ class Places:
             return []
 
     def _path(self, number: int) -> Path:
-        return self._folder / f"{number:010d}"
+        return self._folder / f"{number:010d}{self._suffix}"
 
 
 def _facts(stretches: Sequence[Stretch]) -> _Written:

@@ -71,7 +71,7 @@ class Archive:
             raise RuntimeSetupError(str(error)) from None
         self._store: Store | None = None
         self._streams = OpenStreams()
-        self._places = Places(context.data / "observers" / FOLDER, context.journal)
+        self._places = Places(context.data / "observers" / FOLDER, context.journal, section.to)
         self._labelled = Labelled(context.journal, self._places, self._guard, context.secret)
         self._labels: list[OutcomeRow] = []
         self._asked = 0  # labels since they were last settled

@@ -9,6 +9,7 @@ from sidecar.archive import read_manifests
 from sidecar.archive.places import FOLDER, MOST_GROWING, Place
 from sidecar.journal import Reader
 from sidecar.journal.segment import list_segments
+from sidecar.policy.platform import Archive as ArchiveSection
 from tests.kit.guards import CREDIT, policy
 from tests.observers.test_labelled import NONE, assert_sound, labels, told
 from tests.predictions.calls import START
@@ -42,6 +43,23 @@ def test_places_that_a_failing_machine_damaged_lead_nowhere(tmp_path: Path) -> N
     observer = desk.archive()
     assert told(observer) == {"gone": 1}
     assert (archived(desk.root), len(labels(desk))) == ([], 1)
+
+
+def test_each_archive_gets_the_rows_that_labels_ask_for(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, NONE)
+    names = [desk.call() for _ in range(3)]
+    desk.archive()
+    here, there = desk.section, ArchiveSection(to="elsewhere")
+    desk.label(prediction_id=names[0], label=1)
+    desk.section = there
+    desk.archive()
+    desk.section = here
+    desk.label(prediction_id=desk.call(), label=1)
+    desk.archive()
+    assert set(counted(desk.data / "elsewhere")) == {(names[0], 0)}
+    assert {row.prediction_id for row in archived(desk.root)} >= {label.kept_id for label in labels(desk)} - {""}
+    assert len(archived(desk.root)) == 1
+    assert_sound(desk)
 
 
 def test_places_go_once_nothing_that_was_sampled_is_in_the_journal(tmp_path: Path) -> None:
