@@ -76,6 +76,9 @@ def run(args: argparse.Namespace) -> int:
     """The exit code; a `SidecarError` is 2."""
     policy, _ = policy_and_guard(args.policy)
     guard = _enforcing(policy)
+    if args.model and policy.model.protocol != "openai":
+        speaks = f"the policy says `protocol: {policy.model.protocol}`"
+        raise RuntimeSetupError(f"--model: OpenAI requests alone name a model, and {speaks}; give its route as URL")
     url, headers = inference_url(args.url, policy), _headers(args.header)
     plan = Plan(
         seed=args.seed,

@@ -98,6 +98,7 @@ def test_a_narrower_contract_makes_it_good(model: Model, policy: Path, capsys: p
         (["http://127.0.0.1:1", "--policy", "/nowhere.yaml"], "nowhere.yaml"),
         (["http://127.0.0.1:1", "--policy", "POLICY", "--row", "[1]"], "JSON object"),
         (["http://127.0.0.1:1", "--policy", "POLICY", "--header", "x"], "write NAME:VALUE"),
+        (["http://127.0.0.1:1", "--policy", "POLICY", "--model", "m"], "OpenAI requests alone name a model"),
     ],
 )
 def test_what_cannot_be_asked_is_said(
