@@ -1,4 +1,4 @@
-"""A stream of the journal whose writer never comes back: all that it holds is archived, once, by whoever serves next."""
+"""A stream whose writer never comes back: all that it holds is archived, once, by whoever serves next."""
 
 from __future__ import annotations
 
