@@ -14,6 +14,7 @@ from ..guard import Guard, Guards
 from ..journal import StatsPage, Writer
 from ..problem import Problem
 from ..upstream import AnswerReader, Pool
+from ..wire import arrays
 from . import record
 from .call import Call
 from .connection import Connection
@@ -233,4 +234,6 @@ class Gateway:
         for pool in self.routing.pools.values():
             pool.expire(now)
         self.journal.tick()
+        if arrays.wanted():
+            loop.run_in_executor(None, arrays.load)
         self.counts.levels(len(self.connections), len(self.calls), self.buffered_bytes)

@@ -5,17 +5,15 @@ The proof counts colons (see `typed`). What it costs is most of what there is be
 - `bytes.count` looks at every byte and mispredicts at every colon: 0.4 ns a byte, a third of decoding.
 - `bytes.replace` jumps from colon to colon (memchr), and stops after as many as there may be; if one is left, a key
   came twice. Less than half of that; of a body of few keys, next to nothing.
-- numpy compares many bytes at a time: a twentieth of decoding, but a call costs a microsecond, and the first one an
-  import of a tenth of a second: worth it for long bodies, and for shorter ones where it is there already.
+- numpy compares many bytes at a time: a twentieth of decoding, but a call costs a microsecond, and there is an import
+  before the first (see `arrays`): worth it for longer bodies, once it is there.
 
 Counting quotes or commas would be no cheaper, and a second decode that shows repeated keys costs as much as the first.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from itertools import starmap
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -23,13 +21,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import UNSET
 
+from . import arrays
 from .row_table import Path
 from .typed import DECODE_ERRORS, Check, list_of, struct, values_of
 
 # Commas plus colons. What types decode is small: an object of one number takes nine times its bytes, not thirty.
 MOST_ELEMENTS: Final = 5_000_000
 _ARRAYS_FROM_BYTES: Final = 1 << 13
-_IMPORT_FROM_BYTES: Final = 1 << 17
 _ARRAY_BYTES: Final = 1 << 18  # a comparison needs as many bytes again
 _ONE_ROW_BYTES: Final = 1 << 14  # a row this long is decoded for nothing when it is not alone
 _PIECES_FROM_BYTES: Final = 1 << 20
@@ -59,28 +57,21 @@ def too_many(body: bytes) -> bool:
 
 def keys_once(body: bytes, keys: int) -> bool:
     """Whether a body in which `keys` different keys were decoded has no other colon: then each came once."""
-    if len(body) >= _ARRAYS_FROM_BYTES and _by_arrays(body):
-        return _colons(body) == keys
+    if len(body) >= _ARRAYS_FROM_BYTES:
+        if arrays.numpy is not None:
+            return _colons(body) == keys
+        if len(body) >= arrays.WANTED_FROM_BYTES:
+            arrays.long_body_seen()
     return body.replace(b":", b";", keys).find(b":") < 0
 
 
-def _by_arrays(body: bytes) -> bool:
-    return len(body) >= _IMPORT_FROM_BYTES or "numpy" in sys.modules
-
-
 def _colons(body: bytes) -> int:
-    np = _numpy()
+    np: Any = arrays.numpy
+    if np is None:
+        return body.count(b":")
     array = np.frombuffer(body, np.uint8)
     parts = range(0, len(body), _ARRAY_BYTES)
     return sum([int(np.count_nonzero(array[at : at + _ARRAY_BYTES] == _COLON)) for at in parts])
-
-
-@cache
-def _numpy() -> Any:
-    """With the first body that is worth it, never at the start of a process."""
-    import numpy as np
-
-    return np
 
 
 def wrapped(path: Path, annotation: Any, optional: Sequence[str]) -> Any:
