@@ -168,8 +168,18 @@ class Store:
         self.opened, self.waiting = manifest.opened, manifest.waiting
         self._manifests[sequence] = manifest
         yield "manifest"
+        self._lighten(sequence - 2)  # not the one before: somebody may have listed it as the last, and read it now
         self._forget_intent()
         yield "done"
+
+    def _lighten(self, sequence: int) -> None:
+        """What waits is only read of the last commit: one after the other would hold thousands of labels for ever."""
+        manifest = self._manifests.get(sequence)
+        if manifest is not None and (manifest.opened or manifest.waiting):
+            lighter = msgspec.structs.replace(manifest, opened=(), waiting=())
+            with suppress(OSError):  # on a full disk it stays as it is
+                write_whole(manifest_path(self.root, manifest), msgspec.json.encode(lighter))
+            self._manifests[sequence] = lighter
 
     def prune(self, *, max_bytes: int | None, retain_seconds: float | None) -> int:
         """Remove the oldest rows until both limits are kept, whole files at a time; how many rows went. Policies and

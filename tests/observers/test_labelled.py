@@ -212,6 +212,23 @@ def test_a_label_that_was_read_before_its_prediction_waits_for_it(tmp_path: Path
     there.close()
 
 
+def test_labels_that_wait_are_held_by_the_last_commits_alone(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, NONE)
+    desk.call()
+    there = other_stream(desk, {"prediction_id": "nobody's", "label": 1})
+    for number in range(3):
+        here, desk.writer = desk.writer, there
+        desk.label(prediction_id="nobody's", label=number + 2)
+        desk.writer = here
+        asyncio.run(one_stream(desk, "hot-1"))
+    manifests = sorted(read_manifests(desk.root), key=lambda each: each.sequence)
+    assert [len(each.waiting) for each in manifests] == [0, 3, 4], "somebody may be reading the last but one"
+    desk.archive()
+    assert len(labels(desk)) == 4
+    assert_sound(desk)
+    there.close()
+
+
 def test_one_that_waits_is_settled_though_nothing_more_is_read(tmp_path: Path) -> None:
     desk = Desk(tmp_path, NONE)
     desk.call()
