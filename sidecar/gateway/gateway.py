@@ -49,7 +49,7 @@ class Gateway:
         self.settings = settings
         self.journal = journal
         self.counts = Counts(page)
-        self.ids = Ids(bits or random.Random().getrandbits)  # noqa: S311  ids, not secrets
+        self.ids = Ids(bits or random.Random().getrandbits, settings.via)  # noqa: S311  ids, not secrets
         self.wall_ns = wall_ns
         self.heads = HeadReader(caller_header=settings.caller_header, recorded=settings.recorded_headers)
         self._via = settings.via.encode()

@@ -78,8 +78,8 @@ class FeedbackCall(InternalCall):
                 )
             )
             return
-        # nobody here looks predictions up, so none of them is joined yet: that is done from the records, off this path
-        document = {"accepted": written, "pending": written, "rejected": batch.rejected}
+        elsewhere = sum(not gateway.ids.made_here(item.prediction_id) for item, _ in batch.items)
+        document = {"accepted": written, "pending": elsewhere, "rejected": batch.rejected}
         body = json.dumps(document).encode()
         gateway.journal.sync_now(lambda durable: self._synced(body, written, len(batch.rejected), durable))
 

@@ -15,7 +15,9 @@ from sidecar.gateway import GatewaySettings
 from sidecar.gateway.feedback import read_feedback
 from sidecar.telemetry import metrics
 from tests.kit.client import request
+from tests.kit.guards import CLEAN, INFER, scores
 from tests.kit.running import Running, running
+from tests.kit.upstream import answer, replies
 
 pytestmark = pytest.mark.anyio
 FEEDBACK = "/_sidecar/feedback"
@@ -42,6 +44,15 @@ async def test_one_object_is_durable_before_its_202(tmp_path: Path) -> None:
         assert world.count_all(metrics.JOURNAL_SYNC_SECONDS) > syncs
         assert world.upstream.connections == 0
         assert world.exchanges() == []
+
+
+async def test_pending_is_what_names_no_prediction_of_this_replica(tmp_path: Path) -> None:
+    async with running(tmp_path, default=replies(answer(scores(0.5)))) as world:
+        own = (await world.ask(request(INFER, CLEAN))).value("x-prediction-id")
+        ours = [{"prediction_id": own, "label": 1}, {"prediction_id": own, "row": 0, "label": 1}]
+        others = [ITEM, {"key": "7", "label": 1}, {"request_id": "r", "label": 1}]
+        found = await world.ask(request(FEEDBACK, json.dumps([*ours, *others]).encode()))
+        assert found.json() == {"accepted": 5, "pending": 3, "rejected": []}
 
 
 @pytest.mark.parametrize("form", ["list", "lines", "lines with blank ones"])
