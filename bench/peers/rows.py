@@ -39,12 +39,14 @@ def policy_of(table: Table) -> str:
 
 
 def sidecar(table: Table) -> Contestant:
-    """The guard as the gateway calls it: fast accept, and the exact path where that declines."""
+    """The guard as the gateway calls it: fast accept, and the exact path where that declines; in a worker that has
+    met a long body before."""
     from pathlib import Path
     from tempfile import TemporaryDirectory
 
     from sidecar import policy
     from sidecar.runtime.compile import compile_guard
+    from sidecar.wire import arrays
 
     with TemporaryDirectory() as folder:
         file = Path(folder) / "policy.yaml"
@@ -53,6 +55,7 @@ def sidecar(table: Table) -> Contestant:
     if not loaded.policies:
         raise SystemExit("; ".join(finding.message for finding in loaded.findings))
     guard = compile_guard(loaded.policies[0])
+    arrays.load()
 
     def judge(body: bytes) -> list[int]:
         if guard.accept_request(body):
