@@ -4,10 +4,9 @@
     ├── WireError           a body does not speak the protocol it was sent as
     ├── PolicyError         a policy or platform file cannot be used
     ├── JournalError        the journal cannot be opened or read
-    ├── UpstreamError       the model server did not give a usable answer
     └── RuntimeSetupError   a port, a lock, a key or a flag stops us from starting
 
-Outcomes of a check are values (`verdict.Verdict`), never exceptions.
+Outcomes of a check are values (`verdict.Verdict`), and so is what goes wrong upstream (`UpstreamFault`).
 """
 
 from __future__ import annotations
@@ -64,15 +63,6 @@ class UpstreamFault(StrEnum):
     TRUNCATED = "truncated"  # closed in the middle of an answer
     BAD_ANSWER = "bad_answer"  # not HTTP, or framing we refuse
     SHED = "shed"  # max_in_flight reached: nothing was sent
-
-
-class UpstreamError(SidecarError):
-    """The model server did not give a usable answer."""
-
-    def __init__(self, fault: UpstreamFault, message: str) -> None:
-        super().__init__(message)
-        self.fault = fault
-        self.message = message
 
 
 class RuntimeSetupError(SidecarError):

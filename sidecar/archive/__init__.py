@@ -7,11 +7,10 @@ when; a file that no manifest names is not there.
 
 from __future__ import annotations
 
-from .layout import DATA_SETS, Partition, archiver_of, folder_of, is_archive
+from .layout import Partition, archiver_of, folder_of, is_archive
 from .manifest import Intent, Manifest, Span, Written, read_manifests
 
 __all__ = [
-    "DATA_SETS",
     "Intent",
     "Manifest",
     "Partition",

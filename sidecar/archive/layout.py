@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
-DATA_SETS: Final = ("predictions", "shadows", "outcomes", "control")
 MANIFESTS: Final = "_manifest"
 MOST_MODELS: Final = 64  # of one commit: callers may make names up
 OTHER: Final = "__other__"

@@ -199,7 +199,6 @@ class Cold:
             self._family,
             lambda section: replace(context, section=section),
             self.tape,
-            page,
             self._say,
             Patience(*self.settings.patience),
         )

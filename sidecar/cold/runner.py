@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from ..journal import Cursor, StatsPage
+from ..journal import Cursor
 from ..journal.progress import Progress, plain
 from ..observers import Context, Observer, Restless, moment_of
 from ..telemetry import metrics
@@ -210,14 +210,12 @@ class Observing:
         members: Mapping[str, Callable[[Context], Observer]],
         context: Callable[[Any], Context],
         tape: Tape,
-        stats: StatsPage,
         say: Say,
         patience: Patience | None = None,
     ) -> None:
         self._members = members
         self._context = context
         self._tape = tape
-        self._stats = stats
         self._say = say
         self._patience = patience or Patience()
         self._runners: dict[str, Runner] = {}

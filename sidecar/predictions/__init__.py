@@ -11,7 +11,7 @@ from .beside import Opinion, opinions
 from .decode import each_row_of, exchange_of, rows_of
 from .interrupted import Opened, OpenStreams, interrupted_row
 from .outcomes import ControlRow, OutcomeRow, ShadowRow, control_of, outcome_of, shadow_of
-from .row import Prediction, from_record, to_json, to_record
+from .row import Prediction, to_json, to_record
 from .values import hashed, is_hashed, moment, plain, restored, unix_ns_of
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "control_of",
     "each_row_of",
     "exchange_of",
-    "from_record",
     "hashed",
     "interrupted_row",
     "is_hashed",

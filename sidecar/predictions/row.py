@@ -131,11 +131,6 @@ def to_record(row: Prediction) -> dict[str, Any]:
     return record
 
 
-def from_record(record: dict[str, Any]) -> Prediction:
-    """The row back. msgspec.ValidationError for anything else."""
-    return msgspec.convert(record, Prediction)
-
-
 def to_json(row: Prediction) -> bytes:
     """One line of JSON without its end: the same row gives the same bytes."""
     return _encode(to_record(row))

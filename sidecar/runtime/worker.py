@@ -93,7 +93,6 @@ class Worker:
         self._started = asyncio.Event()
         self._leaving = asyncio.Event()  # accept no more
         self._ended = asyncio.Event()  # leave now
-        self._orphaned = False
 
     async def run(self, control: socket.socket) -> int:
         """Serve until told to leave. 0 = left in order, 1 = could not start."""
@@ -177,7 +176,6 @@ class Worker:
 
     def _lost(self) -> None:
         """The supervisor is gone: a worker never outlives it."""
-        self._orphaned = True
         self._ended.set()
 
     async def _report(self, service: Service) -> None:

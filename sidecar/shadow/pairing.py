@@ -43,7 +43,7 @@ def pair(primary: Rows, candidate: Rows, outputs: Mapping[str, Output], units: U
     """Compare by column and row. `outputs` names what is compared; columns that it does not name are not."""
     if primary.count != candidate.count:
         return _all(worst(Difference.SHAPE), primary, outputs, units)
-    tally = _Tally(units)
+    tally = _Tally()
     for name, how in outputs.items():
         left, right = primary.columns.get(name), candidate.columns.get(name)
         for row in range(primary.count):
@@ -68,7 +68,7 @@ def unreadable(primary: Rows, fault: WireFault, outputs: Mapping[str, Output], u
 
 
 def _all(found: Compared, primary: Rows, outputs: Mapping[str, Output], units: Units) -> Pairing:
-    tally = _Tally(units)
+    tally = _Tally()
     for name in outputs:
         column = primary.columns.get(name)
         if column is not None and any(value is not MISSING for value in column):
@@ -103,8 +103,7 @@ def _flatten(value: Any, path: str, columns: dict[str, Sequence[Value]]) -> None
 
 
 class _Tally:
-    def __init__(self, units: Units) -> None:
-        self._units = units
+    def __init__(self) -> None:
         self._found: defaultdict[tuple[str, str], list[Compared]] = defaultdict(list)
         self._differences: list[ShadowDifference] = []
         self._total = 0

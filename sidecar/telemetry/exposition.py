@@ -71,11 +71,6 @@ def render(
     return OPENMETRICS_TYPE if open_metrics else CONTENT_TYPE, "\n".join(lines).encode()
 
 
-def render_prometheus(pages: Sequence[Snapshot], *, info: Mapping[str, str] | None = None) -> bytes:
-    """All pages in the text format."""
-    return render("", pages, info=info)[1]
-
-
 def prefers_openmetrics(accept: str) -> bool:
     """Whether an Accept header (RFC 9110 section 12.5.1) ranks OpenMetrics above the text format."""
     open_metrics = text = 0.0

@@ -58,7 +58,6 @@ class Bench:
             family,
             lambda section: replace(context, section=section),
             self.tape,
-            self.page,
             self.say,
             Patience(take=patience_seconds, first_backoff=0.01, longest_backoff=0.05),
         )

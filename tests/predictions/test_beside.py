@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from sidecar.guard import Guard
-from sidecar.predictions import Prediction, from_record, opinions, rows_of, to_record
+from sidecar.predictions import Prediction, opinions, rows_of, to_record
 from tests.kit.guards import guard, policy
 
 from .calls import judged_call, read_of
@@ -89,7 +90,7 @@ def test_the_record_holds_it_and_comes_back(tmp_path: Path) -> None:
         "active": "ok",
         "violations": [{"code": "age.min", "feature": "age", "applied": "reject", "enforced": False}],
     }
-    back = from_record(record)
+    back = msgspec.convert(record, Prediction)
     assert back.candidate == row.candidate
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sidecar.exchange import Close, Edit, Feedback, Kind, Open, encode
 from sidecar.guard import Guard
 from sidecar.journal import Read
-from sidecar.predictions import Prediction, each_row_of, from_record, rows_of, to_json, to_record
+from sidecar.predictions import Prediction, each_row_of, rows_of, to_json, to_record
 from tests.kit.guards import BAD, CLEAN, CREDIT, REPAIRABLE, broken, credit, guard, policy, rows, scores
 
 from .calls import exchange, judged_call, prediction_id, read_of
@@ -224,7 +224,7 @@ def test_a_row_is_stable_json_and_comes_back(tmp_path: Path) -> None:
     line = to_json(row)
     assert line == to_json(row)
     record = json.loads(line)
-    back = from_record(record)
+    back = msgspec.convert(record, Prediction)
     assert to_json(back) == line
 
 

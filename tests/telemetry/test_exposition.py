@@ -19,7 +19,6 @@ from sidecar.telemetry.exposition import (
     Family,
     prefers_openmetrics,
     render,
-    render_prometheus,
 )
 from sidecar.telemetry.metrics import TABLE
 from sidecar.telemetry.series import RECORD_TABLE
@@ -58,7 +57,7 @@ def test_promtool_finds_nothing_to_say(families: list[Family]) -> None:
 
 
 def test_every_series_is_there_from_the_start() -> None:
-    lines = render_prometheus([]).decode().splitlines()
+    lines = render("", [])[1].decode().splitlines()
     for metric in TABLE:
         assert f"# TYPE {metric.name} {metric.type}" in lines
     assert 'sidecar_requests_total{outcome="ok"} 0' in lines
@@ -69,7 +68,7 @@ def test_buckets_are_cumulative_and_in_seconds() -> None:
     page = StatsPage()
     for nanoseconds in (20_000, 60_000, 3_000_000_000):
         metrics.OVERHEAD_SECONDS.observe(page.counters, nanoseconds)
-    lines = render_prometheus([page.snapshot()]).decode().splitlines()
+    lines = render("", [page.snapshot()])[1].decode().splitlines()
     assert 'sidecar_overhead_seconds_bucket{le="2.5e-05"} 1' in lines
     assert 'sidecar_overhead_seconds_bucket{le="7.5e-05"} 2' in lines
     assert 'sidecar_overhead_seconds_bucket{le="1"} 2' in lines
@@ -79,7 +78,7 @@ def test_buckets_are_cumulative_and_in_seconds() -> None:
 
 
 def test_label_values_are_escaped() -> None:
-    text = render_prometheus([], info={"version": 'a"b\\c\nd'}).decode()
+    text = render("", [], info={"version": 'a"b\\c\nd'})[1].decode()
     assert 'sidecar_build_info{version="a\\"b\\\\c\\nd"} 1' in text
 
 
