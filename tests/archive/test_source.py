@@ -89,6 +89,10 @@ def labelled(desk: Desk, both: bool) -> dict[tuple[str, int], Any]:
     return {(row.prediction_id, row.row): row.label for row in source_of(desk).predictions()}
 
 
+def told(desk: Desk, name: str) -> list[Any]:
+    return [label["label"] for label in source_of(desk).labels_of([name])[name]]
+
+
 @pytest.mark.parametrize("both", [False, True])
 class TestLabels:
     def test_one_that_names_a_prediction_joins_it(self, tmp_path: Path, both: bool) -> None:
@@ -108,10 +112,40 @@ class TestLabels:
         name = desk.call()
         desk.label(prediction_id=name, label=1, received_unix_ns=START + 3 * 10**9, observed_at=at(2))
         desk.label(prediction_id=name, label=2, received_unix_ns=START + 4 * 10**9, observed_at=at(1))
-        desk.label(prediction_id=name, label=1, received_unix_ns=START + 5 * 10**9, observed_at=at(2))  # sent again
+        desk.label(prediction_id=name, label=2, received_unix_ns=START + 5 * 10**9, observed_at=at(1))  # sent again
         assert labelled(desk, both) == {(name, 0): 2}
-        history = source_of(desk).labels_of([name])[name]
-        assert [label["label"] for label in history] == [1, 2]
+        assert told(desk, name) == [1, 2]
+
+    def test_one_that_goes_back_to_what_it_was_is_the_latest(self, tmp_path: Path, both: bool) -> None:
+        desk = Desk(tmp_path)
+        name, other = desk.call(), desk.call([30, 1.0], [31, 2.0])
+        for second, label in enumerate(["A", "B", "A"]):
+            received = START + (3 + second) * 10**9
+            desk.label(prediction_id=name, label=label, received_unix_ns=received, observed_at=at(2.5))
+            desk.label(prediction_id=other, label=label, row=None if label == "A" else 1, received_unix_ns=received,
+                       observed_at=at(2.5))  # fmt: skip
+        assert labelled(desk, both) == {(name, 0): "A", (other, 0): "A", (other, 1): "A"}
+        assert told(desk, name) == told(desk, other) == ["A", "B", "A"]
+
+    def test_by_whatever_name_it_comes(self, tmp_path: Path, both: bool) -> None:
+        desk = Desk(tmp_path)
+        name, other = desk.call(), desk.call()  # r-1, r-2
+        for second, (said, label) in enumerate([("prediction_id", "A"), ("request_id", "B"), ("prediction_id", "A")]):
+            about = {said: name if said == "prediction_id" else "r-1"}
+            desk.label(**about, label=label, received_unix_ns=START + (9 + second) * 10**9, observed_at=at(5))
+        desk.label(request_id="r-2", label="first of one body")
+        desk.label(prediction_id=other, label="second of one body")
+        assert labelled(desk, both) == {(name, 0): "A", (other, 0): "second of one body"}
+
+    def test_what_comes_without_a_label_changes_none(self, tmp_path: Path, both: bool) -> None:
+        desk = Desk(tmp_path)
+        name, back = desk.call(), desk.call()
+        desk.label(prediction_id=name, label=1, received_unix_ns=START + 3 * 10**9)
+        desk.label(prediction_id=name, exposed=True, received_unix_ns=START + 4 * 10**9)
+        desk.label(prediction_id=back, label=1, received_unix_ns=START + 3 * 10**9)
+        desk.label(prediction_id=back, label=None, received_unix_ns=START + 4 * 10**9)
+        assert labelled(desk, both) == {(name, 0): 1, (back, 0): None}
+        assert told(desk, back) == [1, None]
 
     def test_one_that_names_a_request_joins_its_latest_delivered_prediction(self, tmp_path: Path, both: bool) -> None:
         desk = Desk(tmp_path)
