@@ -91,6 +91,14 @@ def test_cat_gives_a_line_for_each_record(data: Path, capsys: pytest.CaptureFixt
     )
 
 
+def test_cat_says_of_each_kind_what_matters(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("cat", "--data", str(data)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith(" hot-0 policy credit@2 d")
+    assert lines[3].endswith(" hot-0 open p-3 POST /v1/chat 0")
+    assert lines[5].endswith(" hot-0 feedback p-1 label=inf")
+
+
 @pytest.mark.parametrize(
     ("words", "count"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from textwrap import dedent
@@ -70,7 +71,11 @@ def test_coverage_is_asked_for_and_added_up_over_files(folder: Path, capsys: pyt
     (folder / "credit.test.yaml").write_text(head + first)
     assert main(["test", str(folder)]) == 0
     assert main(["test", str(folder), "--require-coverage"]) == 3
-    assert "check    age.min                   never broken" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "check    age.min                   never broken" in out
+    assert re.search(
+        r"and [1-9][0-9]* implied checks \(type, required, null, finite\) that no test breaks or holds", out
+    )
     (folder / "more.test.yaml").write_text(head + second)
     assert main(["test", str(folder), "--require-coverage"]) == 0
     assert main(["test", str(folder), "--require-coverage", "all"]) == 3

@@ -67,6 +67,13 @@ async def test_lists_and_lines(tmp_path: Path, form: str) -> None:
         assert world.count(metrics.FEEDBACK, "accepted") == 3
 
 
+@pytest.mark.parametrize("count", [1, 2, 5])
+async def test_any_number_of_lines(tmp_path: Path, count: int) -> None:
+    async with running(tmp_path) as world:
+        found = await world.ask(request(FEEDBACK, b"\n".join([json.dumps(ITEM).encode()] * count)))
+        assert (found.status, found.json()["accepted"]) == (202, count)
+
+
 @pytest.mark.parametrize(
     ("item", "said"),
     [

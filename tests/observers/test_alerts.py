@@ -243,6 +243,15 @@ def test_rows_older_than_any_window_kept_are_left_out(watch: Watch) -> None:
     assert watch.active == set()
 
 
+def test_windows_long_past_are_not_kept(watch: Watch) -> None:
+    state = watch.folder / "observers" / "alerts.state"
+    sizes: list[int] = []
+    for day in range(4):
+        watch.live(*(watch.call(24 * day + hour + 0.1, {}) for hour in range(24)))
+        sizes.append(state.stat().st_size)
+    assert sizes[3] < 1.5 * sizes[1], "a day more is not a day's windows more"
+
+
 def test_a_limit_that_goes_takes_its_alert_with_it(watch: Watch) -> None:
     watch.live(watch.call(0.1, *[BAD] * 10))
     policy, _ = loaded(watch.folder, POLICY.replace("on_violation: clamp, repair_alert_above: 10%, owner", "owner"))

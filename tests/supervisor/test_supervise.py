@@ -165,6 +165,15 @@ class TestDrain:
             sidecar.tell(signal.SIGTERM)
             assert sidecar.ended() == 0
 
+    def test_an_interrupt_that_no_person_sent_waits_as_a_cluster_needs(self, tmp_path: Path, model: Model) -> None:
+        with Serving(tmp_path, "--upstream", model.url, "--pre-stop", "600s") as sidecar:
+            sidecar.until_ready()
+            sidecar.tell(signal.SIGINT)
+            (started,) = eventually(lambda: sidecar.events("drain.started"))
+            assert started["pre_stop_seconds"] == 600
+            sidecar.tell(signal.SIGINT)
+            assert sidecar.ended() == 0
+
     def test_deadline_cuts_and_says_so(self, tmp_path: Path, model: Model) -> None:
         with Serving(tmp_path, "--upstream", model.url, "--drain-timeout", "300ms") as sidecar:
             sidecar.until_ready()
