@@ -39,6 +39,7 @@ from ..runtime.publish import Current, read_current
 from ..runtime.secret import SECRET_NAME, read_secret
 from ..runtime.setup import Setup, read_setup
 from ..telemetry import metrics
+from ..telemetry.events import is_good_news
 from .configured import DEFAULT_FOLDER, configured
 from .lookup import Latest
 from .runner import Observing, Patience
@@ -273,6 +274,8 @@ class Cold:
         known = dict(fields)
         if "failed" in event or "exc_info" in known:
             self.log.error(event, **known)
+        elif is_good_news(event, known):
+            self.log.info(event, **known)
         else:
             self.log.warning(event, **known)
 

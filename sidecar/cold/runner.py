@@ -200,6 +200,7 @@ class Runner:
         counters[self._records] += records
         counters[self._lagged_out] += lagged_out
         counters[self._unreadable] += unreadable
+        self._trouble.lost(lagged_out + unreadable)
 
 
 class Observing:

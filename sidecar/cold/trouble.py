@@ -35,10 +35,12 @@ class Trouble:
         self._what = ""  # the trouble said last
         self._said = 0.0
         self._failures = 0  # since it was well
+        self._lost = 0  # records, since the last commit
 
     def failed(self, error: Exception, because: str) -> None:
         """It ended with this; `because` is the error in one line."""
         self._failures += 1
+        self._lost = 0  # it reads again from the last commit
         fields: dict[str, Any] = {"observer": self._observer, "error": because, "failures": self._failures}
         if not is_known(error):
             self._say("observer.failed", {**fields, "exc_info": error})
@@ -49,11 +51,17 @@ class Trouble:
             self._what, self._said = what, now
             self._say("observer.failed", fields)
 
+    def lost(self, records: int) -> None:
+        """Records had left the journal before it could read them."""
+        self._lost += records
+
     def committed(self) -> None:
         """What it had taken is kept."""
         if self._failures:
-            self._say("observer.recovered", {"observer": self._observer, "failures": self._failures})
+            fields = {"observer": self._observer, "failures": self._failures, "lost": self._lost}
+            self._say("observer.recovered", fields)
             self._failures, self._what = 0, ""
+        self._lost = 0
 
 
 def is_known(error: Exception) -> bool:

@@ -25,6 +25,7 @@ from ..guard import Guard, Guards
 from ..journal import StatsPage, Writer, page_path
 from ..journal.progress import read_holds
 from ..policy import Platform, Policy
+from ..telemetry.events import is_good_news
 from ..telemetry.sampling import sampled_below
 from ..upstream import Pool, PoolLimits, parse_address
 from . import log
@@ -165,7 +166,7 @@ class GatewayService:
         self._journal.append(Kind.TRANSITION, encode(record))
 
     def _say(self, event: str, fields: Mapping[str, Any]) -> None:
-        self._log.warning(event, **fields)
+        (self._log.info if is_good_news(event, fields) else self._log.warning)(event, **fields)
 
 
 def settings_of(

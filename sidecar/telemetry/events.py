@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 # Events of spans.
 CONTRACT_VIOLATION: Final = "sidecar.contract.violation"
@@ -27,11 +27,11 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "drain.started": "told to stop: unready, and finishing what is in flight",
     "guard.failed": "a check failed itself; the request was passed or refused as the policy says",
     "journal.dropping": "records begin to be lost: the disk takes them no more, and requests go on as `when_full` says",
-    "journal.recovered": "records are kept again, for ten seconds now; how many were dropped",
+    "journal.recovered": "records are kept again, for ten seconds now; a warning where some were `dropped`",
     "journal.retention_failed": "old segments could not be removed",
     "metrics.state_damaged": "the counts kept on disk could not be read: set aside, counting starts anew",
     "observer.failed": "an observer stopped and is started again from its last commit; `failures` since it was well",
-    "observer.recovered": "an observer that had failed has kept what it read",
+    "observer.recovered": "an observer that had failed has kept what it read; a warning where it `lost` records",
     "observer.released": "an observer is no longer configured: its cursor holds nothing back",
     "observers.configured": "which observers run, and why others do not; the most that the archive takes",
     "observers.died": "the observers' process ended and is started again",
@@ -61,3 +61,15 @@ LOG_EVENTS: Final[Mapping[str, str]] = {
     "worker.failed": "a serving process says why it cannot go on",
     "worker.hung": "a serving process does not answer and is ended",
 }
+
+# That something is well again, and the field that says what was lost until then.
+RECOVERIES: Final[Mapping[str, str]] = {
+    "alert.cleared": "",
+    "journal.recovered": "dropped",
+    "observer.recovered": "lost",
+}
+
+
+def is_good_news(event: str, fields: Mapping[str, Any]) -> bool:
+    """Whether nobody needs to be warned."""
+    return event in RECOVERIES and not fields.get(RECOVERIES[event])

@@ -189,7 +189,7 @@ def test_a_full_disk_is_one_line_without_a_traceback_and_one_when_it_is_well(tmp
             (failed, well) = bench.said
             why = "OSError: [Errno 28] No space left on device"
             assert failed == ("observer.failed", {"observer": "metrics", "error": why, "failures": 1})
-            assert well == ("observer.recovered", {"observer": "metrics", "failures": 5})
+            assert well == ("observer.recovered", {"observer": "metrics", "failures": 5, "lost": 0})
 
     asyncio.run(story())
 
@@ -206,6 +206,23 @@ def test_the_same_trouble_is_said_again_after_a_while_and_another_at_once() -> N
     assert said[-1]["error"] == "read-only"
     trouble.failed(KeyError("x"), "KeyError: 'x'")
     assert isinstance(said[-1]["exc_info"], KeyError), "a bug has its traceback"
+
+
+def test_what_the_journal_had_lost_meanwhile_is_told_when_it_is_well_each_once() -> None:
+    said: list[tuple[str, Mapping[str, Any]]] = []
+    trouble = Trouble("archive", lambda event, fields: said.append((event, fields)))
+    trouble.lost(7)
+    trouble.committed()
+    assert said == [], "counted, and no recovery"
+    for _ in range(2):
+        trouble.lost(5)  # in each life, from the same commit
+        trouble.failed(OSError(errno.ENOSPC, "full"), "full")
+    trouble.lost(5)
+    trouble.committed()
+    assert said[-1] == ("observer.recovered", {"observer": "archive", "failures": 2, "lost": 5})
+    trouble.failed(OSError(errno.EROFS, "read-only"), "read-only")
+    trouble.committed()
+    assert said[-1] == ("observer.recovered", {"observer": "archive", "failures": 1, "lost": 0})
 
 
 def test_one_that_hangs_stops_nobody_and_is_counted(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +41,12 @@ def because(serving: Both) -> str:
     return str(failing["because"])
 
 
+def recovered(serving: Both) -> list[dict[str, Any]]:
+    """The archive's lines that say so."""
+    lines = [json.loads(line) for line in serving.said().splitlines() if '"observer.recovered"' in line]
+    return [line for line in lines if line["observer"] == "archive"]
+
+
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("full", ["archive", "data"])
 def test_a_full_disk_p2_is_said_and_made_up_for(tmp_path: Path, model: Model, volume: Volume, full: str) -> None:
@@ -68,7 +76,8 @@ def test_a_full_disk_p2_is_said_and_made_up_for(tmp_path: Path, model: Model, vo
         assert not load.lost
         eventually(lambda: archived_rows(archive) >= len(load.answered), seconds=STARVED_SECONDS)
         assert "observer.failed" in serving.said()
-        eventually(lambda: "observer.recovered" in serving.said())
+        eventually(lambda: recovered(serving))
+        assert {(line["level"], line["lost"]) for line in recovered(serving)} == {("info", 0)}
         assert "Traceback" not in serving.said(), "a full disk is no bug"
         assert serving.stop() == 0
     known = PolicyBook(serving.data, log=lambda event, fields: None)

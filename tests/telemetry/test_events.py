@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import sidecar
-from sidecar.telemetry.events import ACCESS, LOG_EVENTS
+from sidecar.telemetry.events import ACCESS, LOG_EVENTS, RECOVERIES, is_good_news
 
 PACKAGE = Path(sidecar.__file__).parent
 SAYERS = {"log", "_log", "say", "_say", "debug", "info", "warning", "error"}
@@ -45,3 +45,13 @@ def test_every_event_that_is_declared_is_logged() -> None:
 def test_names_are_a_noun_and_what_became_of_it() -> None:
     assert [name for name in LOG_EVENTS if not NAME.fullmatch(name)] == []
     assert list(LOG_EVENTS)[1:] == sorted(list(LOG_EVENTS)[1:])
+
+
+def test_a_recovery_is_no_warning_unless_something_was_lost() -> None:
+    assert RECOVERIES.keys() <= LOG_EVENTS.keys()
+    assert is_good_news("observer.recovered", {"failures": 3, "lost": 0})
+    assert not is_good_news("observer.recovered", {"failures": 3, "lost": 2})
+    assert is_good_news("journal.recovered", {"dropped": 0})
+    assert not is_good_news("journal.recovered", {"dropped": 1})
+    assert is_good_news("alert.cleared", {"policy": "credit"})
+    assert not is_good_news("observer.failed", {"lost": 0})
