@@ -50,6 +50,14 @@ def test_ready() -> None:
             },
             "policy p: another model than the policy is for: why",
         ),
+        (
+            {"policies": [policy()], "probes": {URL: Probe(True, "", {"p": ModelAnswer(False, detail="loading")})}},
+            "policy p: loading",
+        ),
+        (
+            {"policies": [policy()], "probes": {URL: Probe(True, "", {"p": ModelAnswer(False)})}},
+            "policy p: the model is not ready",
+        ),
     ],
 )
 def test_not_ready(given: dict[str, Any], reason: str) -> None:

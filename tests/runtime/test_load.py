@@ -93,6 +93,13 @@ def test_chosen_environment_changes_what_it_may(files: Path) -> None:
     assert (found.policies[0].mode, found.policies[0].upstream) == ("observe", "http://stage:8080")
 
 
+def test_where_no_file_names_an_environment_the_flag_does(files: Path) -> None:
+    found = loaded(files, config=False, environment="staging", upstream="http://flag:1")
+    assert (found.environment, found.file_environment) == ("staging", "")
+    assert found.policies is not None
+    assert '"environment":"staging"' in found.policies[0].canonical, "each policy is the one of that environment"
+
+
 def test_unknown_environment_is_loaded_as_the_files_say_and_judged_by_readiness(files: Path) -> None:
     found = loaded(files, environment="moon")
     assert found.policies is not None

@@ -122,6 +122,14 @@ def test_cells_and_rows_are_edited() -> None:
     }
 
 
+def test_of_columns_the_last_list_is_not_taken_out() -> None:
+    gone = [Change(row, "age", MISSING) for row in range(2)]
+    assert edited(BY_NAME, sent(inputs={"age": [1, 2], "x": [7, 8]}), gone) == {"inputs": {"x": [7, 8]}}
+    with pytest.raises(WireError, match="nothing would be left") as caught:
+        BY_NAME.edit_request(sent(inputs={"age": [1, 2]}), gone, ())
+    assert (caught.value.fault, caught.value.pointer) == (WireFault.SHAPE, "/inputs")
+
+
 @pytest.mark.parametrize(
     ("predictions", "answer", "columns"),
     [
