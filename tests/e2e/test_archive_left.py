@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from .processes import Model, children, eventually, gone, kill, sidecar_command
 from .test_disk import JSON
 from .test_observers import Both
 
-LONG = "/v2/models/bench/generate_stream?events=1000&every=0.05"
+LONG = "/v2/models/bench/generate_stream?events=100000&every=0.05"  # longer than anything here takes
 
 
 @pytest.fixture
@@ -73,11 +74,11 @@ def test_fewer_workers_after_a_kill_leave_nothing_out_of_the_archive(tmp_path: P
             eventually(lambda: len(listeners.names) == 12)
             load.until(100)
             everyone = children(int(serving.running()["pid"]))
-            serving.process.kill()
+            serving.tell(signal.SIGSTOP)  # nobody is started again, and nobody ends its streams for want of us
             for process in everyone:
-                with contextlib.suppress(ProcessLookupError):
-                    kill(process)
+                kill(process)
             gone(everyone)
+            serving.process.kill()
         listeners.join()
         assert not load.wrong, load.wrong[:5]
     answered = {answer.prediction_id for answer in load.answered.values()}
