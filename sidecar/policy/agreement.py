@@ -27,6 +27,7 @@ _OF_ONE_KEY: Final = frozenset({"bad-value", "bad-pattern", "bad-source", "unkno
 _OF_NAMES: Final = frozenset(
     {"bad-expression", "capture.unknown", "mapping.near", "reference.unknown", "shadow.unit", "unknown-prediction"}
 )
+_OF_FEATURES: Final[tuple[Path, ...]] = (("contract", "rules"), ("slices",))  # lists that speak of no prediction
 _POLICY_NOT_YET: Final[dict[Path, str]] = {
     ("watch", "drift"): "no distribution is compared with the baseline",
     ("watch", "actions"): "what predictions lead to is not watched",
@@ -59,7 +60,8 @@ def of_policy(parsed: Parsed[Policy], today: date | None) -> list[Finding]:
     findings.extend(_not_yet(parsed, _POLICY_NOT_YET))
     findings.extend(_hidden(policy))
     if _astray(parsed, policy):
-        findings = [finding for finding in findings if finding.code not in _OF_NAMES]
+        named = _OF_FEATURES if policy.contract.features else ()
+        findings = [each for each in findings if each.code not in _OF_NAMES or each.path[:-2] in named]
     return _news(parsed, findings)
 
 

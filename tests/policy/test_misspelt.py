@@ -124,6 +124,15 @@ def test_sections_that_lost_their_indent_are_the_only_findings(folder: Folder) -
     ]
 
 
+def test_an_unknown_section_hides_nothing_that_speaks_of_the_features_that_are_there(folder: Folder) -> None:
+    text = POLICY.replace(
+        "  prediction: {score: {type: float, min: 0, max: 1}}\n  fallback: {on: [timeout], values: {scor: 0.5}}\n", ""
+    )
+    kept = [(12, "bad-expression"), (13, "bad-expression"), (16, "bad-expression")]
+    lines = found(folder, text + "modl: {protocol: oip}\n")
+    assert [each for each in lines if each[1] in ("bad-expression", "key.unknown")] == [*kept, (20, "key.unknown")]
+
+
 @pytest.mark.parametrize(
     ("model", "hint"),
     [
