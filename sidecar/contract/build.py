@@ -9,7 +9,8 @@ from typing import Final
 
 from ..rows import Value
 from ..timestamps import seconds_of
-from ..yamldoc import Plain
+from ..yamldoc import Plain, Unit
+from ..yamldoc.scalars import spell
 from . import checks as make
 from .checks import Check, Checks
 from .formats import FORMATS
@@ -98,7 +99,7 @@ def build(keys: Keys, report: Report, default: Plain | None = None) -> Built | N
         if keys.not_in_future:
             found.append(make.not_in_future())
         if keys.max_age is not None:
-            found.append(make.max_age(keys.max_age, f"{keys.max_age:g} seconds"))
+            found.append(make.max_age(keys.max_age, spell(keys.max_age, Unit.DURATION)))
     _not_values(keys, kind, report, found)
     allowed = _values(keys, kind, report, found, sentinels)
     if kind.scalar is Scalar.CATEGORY and keys.values is None:

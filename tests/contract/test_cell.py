@@ -282,3 +282,10 @@ def test_messages_say_what_is_expected_and_never_what_was_seen() -> None:
         "x.pattern": "must match [a-z]",
         "x.values": "must be one of a",
     }
+
+
+@pytest.mark.parametrize("age", ["90d", "36h", "250ms", "0s"])
+def test_an_age_is_told_as_people_write_it(age: str) -> None:
+    contract = one_feature(f"{{type: timestamp, max_age: {age}}}")
+    verdict = judge(contract, rows(x=["2020-01-01T00:00:00Z"]))
+    assert [one.message for one in verdict.violations] == [f"must not be older than {age}"]
